@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Bindings of devices. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+#include "out.h"
+#include "parse.h"
+
+static const char *const trusts[] = {
+	[NF_FLOW_QOS_TRUST_DSCP] = "dscp",
+	[NF_FLOW_QOS_TRUST_PCP] = "pcp",
+	[NF_FLOW_QOS_TRUST_NONE] = "none",
+};
+
+static const char *const scopes[] = {
+	[NF_FLOW_QOS_SCOPE_OFFLOADED] = "offloaded",
+	[NF_FLOW_QOS_SCOPE_ALL] = "all",
+};
+
+static const char *const states[] = {
+	[NF_FLOW_QOS_DEV_STATE_ABSENT] = "absent",
+	[NF_FLOW_QOS_DEV_STATE_DOWN] = "down",
+	[NF_FLOW_QOS_DEV_STATE_UNRESOLVED] = "unresolved",
+	[NF_FLOW_QOS_DEV_STATE_NO_FLOWTABLE] = "no-flowtable",
+	[NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK] = "no-egress-hook",
+	[NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED] = "order-blocked",
+	[NF_FLOW_QOS_DEV_STATE_ACTIVE] = "active",
+};
+
+const char *trust_name(uint32_t trust)
+{
+	return trust < ARRAY_SIZE(trusts) ? trusts[trust] : "unknown";
+}
+
+const char *scope_name(uint32_t scope)
+{
+	return scope < ARRAY_SIZE(scopes) ? scopes[scope] : "unknown";
+}
+
+const char *dev_state_name(uint32_t state)
+{
+	return state < ARRAY_SIZE(states) ? states[state] : "unknown";
+}
+
+/* The kernel's rules for names (dev_valid_name()). */
+int parse_dev_name(const char *s, char *name)
+{
+	size_t n = strlen(s), i;
+
+	if (!n || n >= IFNAMSIZ)
+		return usage_error("device name \"%s\" is not 1..%d characters long", s,
+				   IFNAMSIZ - 1);
+	if (!strcmp(s, ".") || !strcmp(s, ".."))
+		return usage_error("\"%s\" is not a device name", s);
+	for (i = 0; i < n; i++)
+		if (strchr("/: \t\n\v\f\r\xa0", s[i]))
+			return usage_error("device name \"%s\" has a blank, '/' or ':'", s);
+	memcpy(name, s, n + 1);
+	return ST_OK;
+}
+
+static int take_dev(int *argc, char ***argv, char *name)
+{
+	if (*argc < 1)
+		return usage_error("the name of the device is missing (any: every device)");
+	(*argc)--;
+	return parse_dev_name(*(*argv)++, name);
+}
+
+int parse_dev_set(int argc, char **argv, struct dev_change *c)
+{
+	int err;
+
+	memset(c, 0, sizeof(*c));
+	err = take_dev(&argc, &argv, c->name);
+	for (; !err && argc > 0; argc--, argv++) {
+		const char *word = argv[0];
+		uint32_t bit;
+
+		if (!strcmp(word, "map"))
+			bit = DEV_MAP;
+		else if (!strcmp(word, "trust"))
+			bit = DEV_TRUST;
+		else if (!strcmp(word, "scope"))
+			bit = DEV_SCOPE;
+		else if (!strcmp(word, "absent"))
+			bit = DEV_ABSENT;
+		else
+			return usage_error("unknown word \"%s\"", word);
+		if (c->named & bit)
+			return usage_error("%s is given twice", word);
+		c->named |= bit;
+		if (bit == DEV_ABSENT)
+			continue;
+		argc--;
+		argv++;
+		if (!argc)
+			return usage_error("%s needs a value", word);
+		if (bit == DEV_MAP)
+			err = parse_map_name(argv[0], c->map);
+		else if (bit == DEV_TRUST)
+			err = parse_word("trust", argv[0], trusts, ARRAY_SIZE(trusts),
+					 &c->trust);
+		else
+			err = parse_word("scope", argv[0], scopes, ARRAY_SIZE(scopes),
+					 &c->scope);
+	}
+	return err;
+}
+
+void put_dev_change(struct msg *m, const struct dev_change *c)
+{
+	msg_str(m, NF_FLOW_QOS_A_DEV_NAME, c->name);
+	if (c->named & DEV_MAP)
+		msg_str(m, NF_FLOW_QOS_A_DEV_MAP, c->map);
+	if (c->named & DEV_TRUST)
+		msg_u32(m, NF_FLOW_QOS_A_DEV_TRUST, c->trust);
+	if (c->named & DEV_SCOPE)
+		msg_u32(m, NF_FLOW_QOS_A_DEV_SCOPE, c->scope);
+	if (c->named & DEV_ABSENT)
+		msg_put(m, NF_FLOW_QOS_A_DEV_ABSENT, NULL, 0);
+}
+
+void dev_decode(const struct nlmsghdr *nlh, struct dev *dev)
+{
+	const struct nlattr *tb[NF_FLOW_QOS_A_DEV_MAX + 1];
+	char reason[512];
+
+	memset(dev, 0, sizeof(*dev));
+	attrs_of(nlh, tb, NF_FLOW_QOS_A_DEV_MAX);
+	attr_str(tb[NF_FLOW_QOS_A_DEV_NAME], dev->name, sizeof(dev->name));
+	attr_str(tb[NF_FLOW_QOS_A_DEV_MAP], dev->map, sizeof(dev->map));
+	dev->ifindex = attr_u32(tb[NF_FLOW_QOS_A_DEV_IFINDEX], 0);
+	dev->trust = attr_u32(tb[NF_FLOW_QOS_A_DEV_TRUST], 0);
+	dev->scope = attr_u32(tb[NF_FLOW_QOS_A_DEV_SCOPE], 0);
+	dev->state = attr_u32(tb[NF_FLOW_QOS_A_DEV_STATE], UINT32_MAX);
+	dev->generation = attr_u32(tb[NF_FLOW_QOS_A_DEV_GENERATION], 0);
+	if (attr_str(tb[NF_FLOW_QOS_A_DEV_REASON], reason, sizeof(reason)) && reason[0])
+		dev->reason = xstrdup(reason);
+}
+
+int devs_collect(const struct nlmsghdr *nlh, void *data)
+{
+	struct devs *devs = data;
+
+	devs->v = xrealloc(devs->v, devs->n + 1, sizeof(*devs->v));
+	dev_decode(nlh, &devs->v[devs->n++]);
+	return ST_OK;
+}
+
+static int dev_order(const void *a, const void *b)
+{
+	const struct dev *x = a, *y = b;
+
+	if (!strcmp(x->name, "any") || !strcmp(y->name, "any"))
+		return strcmp(y->name, "any") ? -1 : strcmp(x->name, "any") != 0;
+	return strcmp(x->name, y->name);
+}
+
+void devs_sort(struct devs *devs)
+{
+	if (devs->n)
+		qsort(devs->v, devs->n, sizeof(*devs->v), dev_order);
+}
+
+void devs_free(struct devs *devs)
+{
+	size_t i;
+
+	for (i = 0; i < devs->n; i++)
+		free(devs->v[i].reason);
+	free(devs->v);
+	memset(devs, 0, sizeof(*devs));
+}
+
+/* Inside an item. Keys that an event of a binding lacks are left out. */
+void dev_print_keys(const struct dev *dev)
+{
+	out_str("dev", "DEV", dev->name);
+	if (dev->ifindex)
+		out_u64("ifindex", "IFINDEX", dev->ifindex, NULL);
+	if (dev->map[0]) {
+		out_str("map", "MAP", dev->map);
+		out_str("trust", "TRUST", trust_name(dev->trust));
+		out_str("scope", "SCOPE", scope_name(dev->scope));
+	}
+	if (dev->state != UINT32_MAX)
+		out_str("state", "STATE", dev_state_name(dev->state));
+	if (dev->reason)
+		out_str("reason", "REASON", dev->reason);
+}
+
+void devs_print(const char *key, const char *title, const struct devs *devs)
+{
+	size_t i;
+
+	out_list(key, title);
+	for (i = 0; i < devs->n; i++) {
+		out_item();
+		dev_print_keys(&devs->v[i]);
+		out_item_end();
+	}
+	out_list_end();
+}
+
+int dev_show(int argc, char **argv)
+{
+	struct devs devs = { 0 };
+	char name[IFNAMSIZ];
+	struct msg m;
+	int ret;
+
+	if (argc) {
+		ret = take_dev(&argc, &argv, name);
+		if (!ret)
+			ret = no_more(argc, argv);
+		if (ret)
+			return ret;
+		msg_init(&m, NF_FLOW_QOS_CMD_DEV_GET, 0, "device \"%s\"", name);
+		msg_str(&m, NF_FLOW_QOS_A_DEV_NAME, name);
+	} else {
+		msg_init(&m, NF_FLOW_QOS_CMD_DEV_GET, NLM_F_DUMP, "%s", "");
+	}
+	ret = nl_run(&m, devs_collect, &devs);
+	if (!ret) {
+		devs_sort(&devs);
+		out_begin();
+		devs_print(NULL, NULL, &devs);
+		ret = out_end();
+	}
+	devs_free(&devs);
+	return ret;
+}
+
+int dev_set(int argc, char **argv)
+{
+	struct dev_change c;
+	struct msg m;
+	int ret;
+
+	ret = parse_dev_set(argc, argv, &c);
+	if (ret)
+		return ret;
+	msg_init(&m, NF_FLOW_QOS_CMD_DEV_SET, 0, "device \"%s\"", c.name);
+	put_dev_change(&m, &c);
+	return nl_run(&m, NULL, NULL);
+}
+
+int dev_del(int argc, char **argv)
+{
+	char name[IFNAMSIZ];
+	struct msg m;
+	int ret;
+
+	ret = take_dev(&argc, &argv, name);
+	if (!ret)
+		ret = no_more(argc, argv);
+	if (ret)
+		return ret;
+	msg_init(&m, NF_FLOW_QOS_CMD_DEV_DEL, 0, "device \"%s\"", name);
+	msg_str(&m, NF_FLOW_QOS_A_DEV_NAME, name);
+	return nl_run(&m, NULL, NULL);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Errors: one line on stderr, after the place they come from. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ftqos.h"
+
+char last_error[ERROR_MAX];
+bool error_mute;
+struct where where;
+struct options opts;
+
+static void __printf(2, 0) report(const char *word, const char *fmt, va_list ap)
+{
+	size_t i;
+
+	vsnprintf(last_error, sizeof(last_error), fmt, ap);
+	/* Names come from outside: an error stays one line whatever they hold. */
+	for (i = 0; last_error[i]; i++)
+		if ((unsigned char)last_error[i] < ' ' || last_error[i] == 0x7f)
+			last_error[i] = '?';
+	if (error_mute)
+		return;
+	fflush(stdout);
+	if (where.file)
+		fprintf(stderr, "%s:%u: ", where.file, where.line);
+	if (word)
+		fprintf(stderr, "%s: ", word);
+	fprintf(stderr, "%s\n", last_error);
+}
+
+int usage_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(where.file ? NULL : "Error", fmt, ap);
+	va_end(ap);
+	return ST_USAGE;
+}
+
+int refuse(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(where.file ? NULL : "Error", fmt, ap);
+	va_end(ap);
+	return ST_REFUSED;
+}
+
+void warning(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report("Warning", fmt, ap);
+	va_end(ap);
+}
+
+void *xrealloc(void *p, size_t n, size_t size)
+{
+	void *q = size && n > SIZE_MAX / size ? NULL : realloc(p, n * size);
+
+	if (!q && n && size) {
+		refuse("out of memory");
+		exit(ST_REFUSED);
+	}
+	return q;
+}
+
+char *xstrdup(const char *s)
+{
+	size_t n = strlen(s) + 1;
+
+	return memcpy(xrealloc(NULL, n, 1), s, n);
+}

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Flows: what was offloaded, and what it was given. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+#include "out.h"
+#include "parse.h"
+
+#define VLANS 8
+
+/* Kernel numbers; netinet/in.h of some libcs lacks one or the other. */
+static const struct {
+	const char *name;
+	uint32_t number;
+} protos[] = {
+	{ "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "gre", IPPROTO_GRE },
+};
+
+static const char *const filters[] = {
+	"dev", "iif", "oif", "proto", "src", "dst", "sport", "dport", "dscp",
+};
+
+enum { F_DEV, F_IIF, F_OIF, F_PROTO, F_SRC, F_DST, F_SPORT, F_DPORT, F_DSCP };
+
+struct filter {
+	uint32_t named;		/* 1 << F_* */
+	char dev[3][IFNAMSIZ];	/* F_DEV, F_IIF, F_OIF */
+	uint32_t proto;
+	struct prefix src;
+	struct prefix dst;
+	uint32_t sport;
+	uint32_t dport;
+	uint32_t dscp;
+};
+
+static bool has(const struct filter *f, int what)
+{
+	return f->named >> what & 1;
+}
+
+static int parse_proto(const char *s, uint32_t *proto)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(protos); i++) {
+		if (!strcmp(s, protos[i].name)) {
+			*proto = protos[i].number;
+			return ST_OK;
+		}
+	}
+	return usage_error("unknown proto \"%s\": one of tcp, udp, gre", s);
+}
+
+static int parse_value(struct filter *f, uint32_t what, const char *s)
+{
+	switch (what) {
+	case F_DEV:
+	case F_IIF:
+	case F_OIF:
+		return parse_dev_name(s, f->dev[what]);
+	case F_PROTO:
+		return parse_proto(s, &f->proto);
+	case F_SRC:
+		return parse_prefix("src", s, &f->src);
+	case F_DST:
+		return parse_prefix("dst", s, &f->dst);
+	case F_SPORT:
+		return parse_u32("sport", s, 0, 65535, &f->sport);
+	case F_DPORT:
+		return parse_u32("dport", s, 0, 65535, &f->dport);
+	default:
+		return parse_class(s, &f->dscp);
+	}
+}
+
+static int parse_filter(int argc, char **argv, struct filter *f)
+{
+	memset(f, 0, sizeof(*f));
+	for (; argc > 0; argc -= 2, argv += 2) {
+		uint32_t what;
+		int err;
+
+		err = parse_word("filter", argv[0], filters, ARRAY_SIZE(filters), &what);
+		if (err)
+			return err;
+		if (has(f, (int)what))
+			return usage_error("%s is given twice", argv[0]);
+		if (argc < 2)
+			return usage_error("%s needs a value", argv[0]);
+		f->named |= 1U << what;
+		err = parse_value(f, what, argv[1]);
+		if (err)
+			return err;
+	}
+	if (has(f, F_PROTO) && f->proto == IPPROTO_GRE &&
+	    (has(f, F_SPORT) || has(f, F_DPORT)))
+		return usage_error("gre has no ports");
+	if (has(f, F_SRC) && has(f, F_DST) && f->src.family != f->dst.family)
+		return usage_error("src and dst are of different address families");
+	return ST_OK;
+}
+
+static int put_dev(struct msg *m, const struct filter *f, int what, uint16_t type)
+{
+	unsigned int ifindex;
+
+	if (!has(f, what))
+		return ST_OK;
+	ifindex = if_nametoindex(f->dev[what]);
+	if (!ifindex)
+		return refuse("Cannot find device \"%s\"", f->dev[what]);
+	msg_u32(m, type, ifindex);
+	return ST_OK;
+}
+
+static void put_prefix(struct msg *m, const struct prefix *p, uint16_t v4,
+		       uint16_t v6, uint16_t len)
+{
+	bool is_v4 = p->family == AF_INET;
+
+	msg_put(m, is_v4 ? v4 : v6, p->addr, is_v4 ? 4 : 16);
+	msg_u32(m, len, p->len);
+}
+
+static int put_filter(struct msg *m, const struct filter *f)
+{
+	int ret;
+
+	ret = put_dev(m, f, F_IIF, NF_FLOW_QOS_A_FLOW_IIF);
+	if (!ret)
+		ret = put_dev(m, f, F_OIF, NF_FLOW_QOS_A_FLOW_OIF);
+	if (!ret)
+		ret = put_dev(m, f, F_DEV, NF_FLOW_QOS_A_FLOW_DEV);
+	if (ret)
+		return ret;
+	if (has(f, F_PROTO))
+		msg_u32(m, NF_FLOW_QOS_A_FLOW_PROTO, f->proto);
+	if (has(f, F_SRC))
+		put_prefix(m, &f->src, NF_FLOW_QOS_A_FLOW_SRC_V4,
+			   NF_FLOW_QOS_A_FLOW_SRC_V6, NF_FLOW_QOS_A_FLOW_SRC_LEN);
+	if (has(f, F_DST))
+		put_prefix(m, &f->dst, NF_FLOW_QOS_A_FLOW_DST_V4,
+			   NF_FLOW_QOS_A_FLOW_DST_V6, NF_FLOW_QOS_A_FLOW_DST_LEN);
+	if (has(f, F_SPORT))
+		msg_u32(m, NF_FLOW_QOS_A_FLOW_SPORT, f->sport);
+	if (has(f, F_DPORT))
+		msg_u32(m, NF_FLOW_QOS_A_FLOW_DPORT, f->dport);
+	if (has(f, F_DSCP))
+		msg_u32(m, NF_FLOW_QOS_A_FLOW_DSCP, f->dscp);
+	return ST_OK;
+}
+
+/* Output */
+
+/* Flows are many and devices few: the last names are kept. */
+static const char *device_name(uint32_t ifindex)
+{
+	static struct {
+		uint32_t ifindex;
+		char name[IFNAMSIZ];
+	} cache[16];
+	size_t i = ifindex % ARRAY_SIZE(cache);
+
+	if (cache[i].ifindex != ifindex || !cache[i].name[0]) {
+		cache[i].ifindex = ifindex;
+		/* It may be gone while its flows are listed. */
+		if (!if_indextoname(ifindex, cache[i].name))
+			snprintf(cache[i].name, sizeof(cache[i].name), "if%u", ifindex);
+	}
+	return cache[i].name;
+}
+
+static void print_device(const char *key, const char *head, const struct nlattr *a)
+{
+	uint32_t ifindex = attr_u32(a, 0);
+
+	if (ifindex)
+		out_str(key, head, device_name(ifindex));
+}
+
+/* The address in JSON; in text with its port. */
+static void print_address(const char *key, const char *head, const struct nlattr *v4,
+			  const struct nlattr *v6, const struct nlattr *port)
+{
+	char addr[INET6_ADDRSTRLEN] = "", text[INET6_ADDRSTRLEN + 16];
+	bool is_v6 = v6 && mnl_attr_get_payload_len(v6) >= 16;
+
+	if (is_v6)
+		inet_ntop(AF_INET6, mnl_attr_get_payload(v6), addr, sizeof(addr));
+	else if (v4 && mnl_attr_get_payload_len(v4) >= 4)
+		inet_ntop(AF_INET, mnl_attr_get_payload(v4), addr, sizeof(addr));
+	else
+		return;
+	if (opts.json) {
+		out_str(key, NULL, addr);
+		return;
+	}
+	if (port)
+		snprintf(text, sizeof(text), is_v6 ? "[%s]:%u" : "%s:%u", addr,
+			 attr_u32(port, 0));
+	else
+		snprintf(text, sizeof(text), "%s", addr);
+	out_str(NULL, head, text);
+}
+
+static void print_proto(const struct nlattr *a)
+{
+	uint32_t proto = attr_u32(a, 0);
+	const char *name = NULL;
+	char num[12];
+	size_t i;
+
+	if (!a)
+		return;
+	for (i = 0; i < ARRAY_SIZE(protos); i++)
+		if (protos[i].number == proto)
+			name = protos[i].name;
+	snprintf(num, sizeof(num), "%u", proto);
+	out_str("proto", "PROTO", name ? name : num);
+}
+
+struct vlans {
+	uint32_t id[VLANS];
+	size_t n;
+};
+
+static int vlan_store(const struct nlattr *a, void *data)
+{
+	struct vlans *v = data;
+
+	if (mnl_attr_get_type(a) == NF_FLOW_QOS_A_FLOW_VLAN && v->n < VLANS)
+		v->id[v->n++] = attr_u32(a, 0);
+	return MNL_CB_OK;
+}
+
+static void print_vlans(const struct nlmsghdr *nlh)
+{
+	struct vlans v = { .n = 0 };
+	char text[VLANS * 11] = "";
+	size_t i, len = 0;
+
+	mnl_attr_parse(nlh, GENL_HDRLEN, vlan_store, &v);
+	if (!v.n)
+		return;
+	if (!opts.json) {
+		for (i = 0; i < v.n; i++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u",
+						i ? "." : "", v.id[i]);
+		out_str(NULL, "VLAN", text);
+		return;
+	}
+	out_array("vlan");
+	for (i = 0; i < v.n; i++)
+		out_u64(NULL, NULL, v.id[i], NULL);
+	out_array_end();
+}
+
+static void print_number(const char *key, const char *head, const struct nlattr *a)
+{
+	if (a)
+		out_u64(key, head, attr_u32(a, 0), NULL);
+}
+
+static void print_class(const char *key, const char *head, const struct nlattr *a)
+{
+	char buf[12];
+
+	if (!a)
+		return;
+	if (opts.json)
+		out_u64(key, NULL, attr_u32(a, 0), NULL);
+	else
+		out_str(NULL, head, class_text(attr_u32(a, 0), buf, sizeof(buf)));
+}
+
+static int print_flow(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[NF_FLOW_QOS_A_FLOW_MAX + 1];
+	uint32_t family;
+	char buf[32];
+
+	(void)data;
+	attrs_of(nlh, tb, NF_FLOW_QOS_A_FLOW_MAX);
+	family = attr_u32(tb[NF_FLOW_QOS_A_FLOW_FAMILY], 0);
+	out_item();
+	print_device("iif", "IN", tb[NF_FLOW_QOS_A_FLOW_IIF]);
+	print_device("oif", "OUT", tb[NF_FLOW_QOS_A_FLOW_OIF]);
+	if (family == AF_INET || family == AF_INET6)
+		out_str("family", NULL, family == AF_INET ? "ipv4" : "ipv6");
+	print_proto(tb[NF_FLOW_QOS_A_FLOW_PROTO]);
+	print_address("src", "SOURCE", tb[NF_FLOW_QOS_A_FLOW_SRC_V4],
+		      tb[NF_FLOW_QOS_A_FLOW_SRC_V6], tb[NF_FLOW_QOS_A_FLOW_SPORT]);
+	print_address("dst", "DESTINATION", tb[NF_FLOW_QOS_A_FLOW_DST_V4],
+		      tb[NF_FLOW_QOS_A_FLOW_DST_V6], tb[NF_FLOW_QOS_A_FLOW_DPORT]);
+	print_number("sport", NULL, tb[NF_FLOW_QOS_A_FLOW_SPORT]);
+	print_number("dport", NULL, tb[NF_FLOW_QOS_A_FLOW_DPORT]);
+	print_vlans(nlh);
+	print_number("pppoe", "PPPOE", tb[NF_FLOW_QOS_A_FLOW_PPPOE]);
+	print_class("class", "CLASS", tb[NF_FLOW_QOS_A_FLOW_CLASS]);
+	print_class("dscp", "DSCP", tb[NF_FLOW_QOS_A_FLOW_DSCP]);
+	if (tb[NF_FLOW_QOS_A_FLOW_PRIO]) {
+		uint32_t prio = attr_u32(tb[NF_FLOW_QOS_A_FLOW_PRIO], 0);
+
+		out_u64("prio", "PRIO", prio, prio_text(prio, buf, sizeof(buf)));
+	}
+	print_number("pcp", "PCP", tb[NF_FLOW_QOS_A_FLOW_PCP]);
+	if (tb[NF_FLOW_QOS_A_FLOW_PACKETS])
+		out_u64("packets", "PACKETS", attr_u64(tb[NF_FLOW_QOS_A_FLOW_PACKETS]),
+			NULL);
+	if (tb[NF_FLOW_QOS_A_FLOW_BYTES]) {
+		uint64_t v = attr_u64(tb[NF_FLOW_QOS_A_FLOW_BYTES]);
+
+		out_u64("bytes", "BYTES", v, bytes_text(v, buf, sizeof(buf)));
+	}
+	if (tb[NF_FLOW_QOS_A_FLOW_AGE_MS]) {
+		uint64_t v = attr_u64(tb[NF_FLOW_QOS_A_FLOW_AGE_MS]);
+
+		out_u64("age_ms", "AGE", v, ms_text(v, buf, sizeof(buf)));
+	}
+	if (tb[NF_FLOW_QOS_A_FLOW_IDLE_MS]) {
+		uint64_t v = attr_u64(tb[NF_FLOW_QOS_A_FLOW_IDLE_MS]);
+
+		out_u64("idle_ms", "IDLE", v, ms_text(v, buf, sizeof(buf)));
+	}
+	out_item_end();
+	return ST_OK;
+}
+
+int flow_show(int argc, char **argv)
+{
+	struct filter f;
+	struct msg m;
+	int ret;
+
+	ret = parse_filter(argc, argv, &f);
+	if (ret)
+		return ret;
+	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_GET, NLM_F_DUMP, "%s", "");
+	ret = put_filter(&m, &f);
+	if (ret) {
+		msg_free(&m);
+		return ret;
+	}
+	out_begin();
+	out_list(NULL, NULL);
+	ret = nl_run(&m, print_flow, NULL);
+	if (ret) {
+		out_drop();
+		return ret;
+	}
+	out_list_end();
+	return out_end();
+}
+
+int flow_flush(int argc, char **argv)
+{
+	struct msg m;
+	int ret;
+
+	ret = no_more(argc, argv);
+	if (ret)
+		return ret;
+	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_FLUSH, 0, "%s", "");
+	return nl_run(&m, NULL, NULL);
+}
