@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the scripts of this directory share: where the cache is, how missing
+# Debian packages get there, locks. Sourced, never run.
+
+QEMU_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # for those who source this
+TREE=$(cd "$QEMU_DIR/../.." && pwd)
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/ftqos
+mkdir -p "$CACHE"
+
+# Debian packages by purpose
+# shellcheck disable=SC2034 # need() looks them up by name
+PKGS_build="gcc gcc-12 make libc6-dev libmnl-dev pkg-config libelf1 xz-utils
+	kmod patch"
+# shellcheck disable=SC2034
+PKGS_vm="$PKGS_build qemu-system-x86 busybox-static bash cpio zstd python3
+	python3-yaml iproute2 nftables conntrack iperf3 tcpdump ethtool
+	procps jq util-linux"
+# shellcheck disable=SC2034
+PKGS_lint="$PKGS_build sparse shellcheck perl xz-utils"
+
+die()
+{
+	echo "$(basename "$0"): $*" >&2
+	exit 1
+}
+
+msg()
+{
+	echo "# $*" >&2
+}
+
+# need PURPOSE...: install what is missing of the packages for PURPOSE, or
+# say what to install and stop.
+need()
+{
+	local missing=() p list purpose
+
+	command -v dpkg-query > /dev/null ||
+		die "this needs Debian 12 (no dpkg-query here)"
+	for purpose; do
+		list=PKGS_$purpose
+		for p in ${!list}; do
+			dpkg-query -W -f '${db:Status-Status}\n' "$p" \
+				2> /dev/null | grep -qx installed ||
+				missing+=("$p")
+		done
+	done
+	[ ${#missing[@]} = 0 ] && return
+	mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+	if [ "$(id -u)" != 0 ]; then
+		die "packages are missing:" \
+			"apt-get install -y ${missing[*]}"
+	fi
+	msg "installing ${missing[*]}"
+	lock apt
+	{
+		apt-get -qq update || :
+		DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+			--no-install-recommends install "${missing[@]}"
+	} > "$CACHE/apt-install.log" 2>&1 < /dev/null || {
+		tail -n 20 "$CACHE/apt-install.log" >&2
+		die "cannot install:" \
+			"apt-get install -y ${missing[*]}"
+	}
+	unlock apt
+}
+
+# lock NAME ... unlock NAME: one process at a time; held until unlock or exit
+declare -A lock_fd
+
+lock()
+{
+	local fd
+
+	exec {fd}> "$CACHE/lock.$1"
+	flock "$fd"
+	lock_fd[$1]=$fd
+}
+
+unlock()
+{
+	local fd=${lock_fd[$1]}
+
+	exec {fd}>&-
+}
+
+# hash_of FILE...: one word that changes with the names or the contents
+hash_of()
+{
+	find "$@" -type f -print0 | sort -z |
+		xargs -0 sha256sum | sha256sum | cut -c1-16
+}

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# module.sh [--strict] KERNEL: build nf_flow_qos.ko of this tree, as it is, for
+# the cached Debian kernel and print where it is. The sources are copied, so
+# that builds for several kernels do not meet. --strict: W=1 and sparse, a
+# complaint about a file of ours is an error.
+#
+# FTQOS_TREE: another tree than the one this script is in.
+
+set -e -u -o pipefail
+# shellcheck source=selftests/qemu/common.sh
+. "$(dirname "$0")/common.sh"
+
+strict=
+if [ "${1-}" = --strict ]; then
+	strict=-strict
+	shift
+fi
+[ $# = 1 ] || die "usage: module.sh [--strict] KERNEL"
+tree=${FTQOS_TREE:-$TREE}
+
+kernel=$("$QEMU_DIR/kernel.sh" "$1")
+release=$(cat "$kernel/release")
+cd "$tree"
+sources=()
+for f in Kbuild VERSION kmod include; do
+	[ -e "$f" ] && sources+=("$f")
+done
+key=$(find "${sources[@]}" -type f \( -name '*.[chS]' -o -name 'Kbuild' -o \
+	-name Makefile -o -name VERSION \) ! -name '*.mod.c' -print0 |
+	sort -z | xargs -0 sha256sum |
+	{ cat; echo "$kernel"; } | sha256sum | cut -c1-16)
+dir=$CACHE/build/$(echo "$tree" | sha256sum | cut -c1-8)-$1$strict
+lock "build-$(basename "$dir")"
+
+if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
+	rm -rf "$dir"
+	mkdir -p "$dir/src"
+	cp -a "${sources[@]}" "$dir/src/"
+	find "$dir/src" \( -name '*.o' -o -name '*.ko' -o -name '*.cmd' -o \
+		-name '*.mod' -o -name '*.mod.c' -o -name modules.order -o \
+		-name Module.symvers \) -delete
+	opts=(CC=gcc-12 CONFIG_DEBUG_INFO_BTF_MODULES=)
+	[ -z "$strict" ] || opts+=(W=1 C=2 CF=-D__CHECK_ENDIAN__)
+	make -C "$kernel/build" M="$dir/src" -j"$(nproc)" "${opts[@]}" modules \
+		> "$dir/log" 2>&1 || {
+		cat "$dir/log" >&2
+		die "the module does not build for $release"
+	}
+	if [ -n "$strict" ] && grep -E '(kmod|include)/.*: *(warning|error):' \
+		"$dir/log" >&2; then
+		die "the compiler or sparse complains ($release)"
+	fi
+	echo "$key" > "$dir/done"
+fi
+[ -e "$dir/src/kmod/nf_flow_qos.ko" ] ||
+	die "the build for $release left no kmod/nf_flow_qos.ko"
+echo "$dir/src/kmod/nf_flow_qos.ko"
