@@ -1,0 +1,415 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Library of the selftests: KTAP, clean-up stack, namespaces, waiting for
+# conditions, the router that most tests use. Sourced by them, as root.
+#
+# A test script:
+#
+#	. "$(dirname "$0")/lib.sh"
+#	need_tools nft tc
+#	topo_router --vlan7
+#	topo_nft
+#	check "flow is offloaded" busywait 10 offloaded udp 5000
+#	finish
+
+set -u
+
+LIB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+ksft_pass=0
+ksft_fail=1
+ksft_skip=4
+
+# --- KTAP ------------------------------------------------------------------
+
+ktap_n=0
+ktap_failed=0
+ktap_ended=
+echo "TAP version 13"
+
+# note TEXT...: a comment
+note()
+{
+	echo "# $*"
+}
+
+# pass NAME, fail NAME [WHY...], skip NAME [WHY...]: one result
+pass()
+{
+	ktap_n=$((ktap_n + 1))
+	echo "ok $ktap_n $1"
+}
+
+fail()
+{
+	ktap_n=$((ktap_n + 1))
+	ktap_failed=$((ktap_failed + 1))
+	echo "not ok $ktap_n $1"
+	shift
+	[ $# = 0 ] || sed 's/^/#   /' <<< "$*"
+	return 1
+}
+
+skip()
+{
+	ktap_n=$((ktap_n + 1))
+	echo "ok $ktap_n $1 # SKIP ${*:2}"
+}
+
+# check NAME COMMAND...: passes if COMMAND ends with 0; what it printed is shown
+# if not
+check()
+{
+	local name=$1 out
+
+	shift
+	if out=$("$@" 2>&1); then
+		pass "$name"
+	else
+		fail "$name" "failed: $*${out:+$'\n'}$out"
+	fi
+}
+
+# check_not NAME COMMAND...: passes if COMMAND fails
+check_not()
+{
+	local name=$1 out
+
+	shift
+	if out=$("$@" 2>&1); then
+		fail "$name" "should have failed: $*${out:+$'\n'}$out"
+	else
+		pass "$name"
+	fi
+}
+
+# check_eq NAME WANTED GOT: passes if the two are the same text
+check_eq()
+{
+	if [ "$2" = "$3" ]; then
+		pass "$1"
+	else
+		fail "$1" "wanted: $2"$'\n'"got:    $3"
+	fi
+}
+
+# skip_all WHY...: the script cannot run here
+skip_all()
+{
+	ktap_ended=1
+	echo "1..0 # SKIP $*"
+	exit $ksft_skip
+}
+
+# bail WHY...: what the test stands on is not there; a failure
+bail()
+{
+	fail "set-up" "$*"
+	exit $ksft_fail
+}
+
+# finish: print the plan, clean up, exit 0 (passed) or 1
+finish()
+{
+	ktap_ended=1
+	echo "1..$ktap_n"
+	[ "$ktap_failed" = 0 ] || exit $ksft_fail
+	exit $ksft_pass
+}
+
+# --- clean-up --------------------------------------------------------------
+
+defer_stack=()
+
+# defer COMMAND...: run at the end, the last one first
+defer()
+{
+	defer_stack+=("$(printf '%q ' "$@")")
+}
+
+run_deferred()
+{
+	local i rc=$?
+
+	trap '' INT TERM
+	for ((i = ${#defer_stack[@]} - 1; i >= 0; i--)); do
+		eval "${defer_stack[i]}" > /dev/null 2>&1
+	done
+	defer_stack=()
+	if [ -z "$ktap_ended" ]; then
+		# No plan: whoever reads this knows that the end was missed
+		echo "# the script ended early, status $rc"
+		[ "$rc" != 0 ] || rc=$ksft_fail
+	fi
+	exit "$rc"
+}
+trap run_deferred EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- waiting ---------------------------------------------------------------
+
+# now_ms: a clock that only moves forward
+now_ms()
+{
+	local up
+
+	read -r up _ < /proc/uptime
+	echo "${up/./}0"
+}
+
+# busywait SECONDS COMMAND...: until COMMAND succeeds; prints its last output
+busywait()
+{
+	local end out rc
+
+	end=$(($(now_ms) + $1 * 1000))
+	shift
+	while :; do
+		rc=0
+		out=$("$@" 2>&1) || rc=$?
+		[ $rc != 0 ] && [ "$(now_ms)" -lt "$end" ] || break
+		sleep 0.05
+	done
+	[ -z "$out" ] || echo "$out"
+	return $rc
+}
+
+# need_tools TOOL...: else the script is skipped
+need_tools()
+{
+	local t
+
+	[ "$(id -u)" = 0 ] || skip_all "needs root"
+	for t; do
+		command -v "$t" > /dev/null || skip_all "needs $t"
+	done
+}
+
+# load_module: insert our module, from the tree or by name; unloaded at the end
+load_module()
+{
+	local ko=$LIB_DIR/../kmod/nf_flow_qos.ko
+
+	[ -d /sys/module/nf_flow_qos ] && return
+	modprobe -a nf_flow_table nf_flow_table_inet 2> /dev/null
+	if modprobe nf_flow_qos 2> /dev/null; then
+		:
+	elif [ -e "$ko" ]; then
+		insmod "$ko" || bail "cannot insert $ko"
+	else
+		skip_all "no nf_flow_qos module"
+	fi
+	defer rmmod nf_flow_qos
+}
+
+# --- namespaces ------------------------------------------------------------
+
+ns_n=0
+
+# setup_ns VAR...: make namespaces of random names and put these into the
+# variables; removed at the end with every process in them
+setup_ns()
+{
+	local name var
+
+	for var; do
+		name=$var-$$-$((++ns_n))
+		ip netns add "$name" || bail "cannot make a namespace"
+		defer del_ns "$name"
+		ip -n "$name" link set lo up
+		eval "$var=\$name"
+	done
+}
+
+del_ns()
+{
+	local pids
+
+	pids=$(ip netns pids "$1")
+	# shellcheck disable=SC2086 # a list
+	[ -z "$pids" ] || kill -9 $pids
+	ip netns del "$1"
+}
+
+# in_ns NS COMMAND...: run COMMAND in the namespace
+in_ns()
+{
+	ip netns exec "$@"
+}
+
+# --- the router ------------------------------------------------------------
+#
+#      $client                 $router                       $server
+#  +-------------+     +----------------------+     +----------------------+
+#  |         cl0 +-----+ lan0            wan0 +-----+ srv0                 |
+#  | 192.0.2.2   |     | 192.0.2.1            |     |                      |
+#  | 2001:db8:1::2     | 2001:db8:1::1        |     |                      |
+#  |             |     |          198.51.100.1|     | 198.51.100.2         |
+#  |             |     |        2001:db8:2::1 |     | 2001:db8:2::2        |
+#  +-------------+     +----------------------+     +----------------------+
+#
+# With --vlan7 the addresses on the right are on wan0.7 and srv0.7 (VLAN 7).
+# The addresses can be changed before the call. $wan is the router's device
+# that has the address towards the server, $srv the server's.
+
+# shellcheck disable=SC2034 # for the tests
+{
+	client='' router='' server='' wan='' srv=''
+	lan4=192.0.2 lan6=2001:db8:1: wan4=198.51.100 wan6=2001:db8:2:
+}
+
+# no_offloads NS DEV: every packet by itself, checksums real
+no_offloads()
+{
+	in_ns "$1" ethtool -K "$2" gro off gso off tso off tx off rx off \
+		> /dev/null 2>&1 || :
+}
+
+# topo_side NS KEEP DEV VLAN ADDR4 ADDR6 [IP COMMAND...]: one end of a cable. In
+# one process, because under emulation each costs a tenth of a second.
+topo_side()
+{
+	in_ns "$1" bash -c '
+		keep=$1 dev=$2 top=$2$3 addr4=$4 addr6=$5
+		shift 5
+		for p in /proc/sys/net/ipv4/ip_forward \
+			 /proc/sys/net/ipv6/conf/all/forwarding; do
+			echo 1 > $p
+		done
+		[ -n "$keep" ] || ethtool -K $dev gro off gso off tso off \
+			tx off rx off > /dev/null 2>&1
+		{
+			[ $top = $dev ] || echo "link add link $dev name $top" \
+				"type vlan id 7"
+			echo "link set $dev up"
+			echo "link set $top up"
+			echo "addr add $addr4 dev $top"
+			echo "addr add $addr6 dev $top nodad"
+			for l; do
+				echo "$l"
+			done
+		} | ip -batch -' bash "${@:2}" || bail "cannot set up $3 in $1"
+}
+
+# topo_router [--vlan7] [--keep-offloads]
+topo_router()
+{
+	local keep='' vlan=''
+
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--vlan7)	vlan=.7 ;;
+		--keep-offloads) keep=1 ;;
+		*)		bail "topo_router: $1?" ;;
+		esac
+		shift
+	done
+	setup_ns client router server
+	wan=wan0$vlan
+	srv=srv0$vlan
+	ip -batch - <<- END || bail "cannot make veth devices"
+		link add cl0 netns $client type veth peer name lan0 netns $router
+		link add wan0 netns $router type veth peer name srv0 netns $server
+	END
+	topo_side "$client" "$keep" cl0 '' "$lan4.2/24" "$lan6:2/64" \
+		"route add default via $lan4.1" "route add default via $lan6:1"
+	topo_side "$router" "$keep" lan0 '' "$lan4.1/24" "$lan6:1/64"
+	topo_side "$router" "$keep" wan0 "$vlan" "$wan4.1/24" "$wan6:1/64"
+	topo_side "$server" "$keep" srv0 "$vlan" "$wan4.2/24" "$wan6:2/64" \
+		"route add default via $wan4.1" "route add default via $wan6:1"
+	busywait 10 in_ns "$client" ping -q -c 1 -W 1 "$wan4.2" > /dev/null ||
+		bail "no way from the client to the server (IPv4)"
+	busywait 10 in_ns "$client" ping -q -c 1 -W 1 "$wan6:2" > /dev/null ||
+		bail "no way from the client to the server (IPv6)"
+}
+
+# topo_nft [--masquerade] [--devices "DEV, DEV"] [--counter]: the flowtable of
+# the router. The counter `slow` behind `flow add` counts what is forwarded on
+# the slow path and is UDP or TCP.
+topo_nft()
+{
+	local counter='' devices="lan0, wan0" nat=
+
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--masquerade)	nat=1 ;;
+		--devices)	devices=$2; shift ;;
+		--counter)	counter=counter ;;
+		*)		bail "topo_nft: $1?" ;;
+		esac
+		shift
+	done
+	in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
+		table inet ftq {
+			counter slow { }
+			flowtable ft {
+				hook ingress priority filter
+				devices = { $devices }
+				$counter
+			}
+			chain forward {
+				type filter hook forward priority filter
+				meta l4proto { tcp, udp } flow add @ft
+				meta l4proto { tcp, udp } counter name slow
+			}
+			${nat:+chain post {
+				type nat hook postrouting priority srcnat
+				oifname "$wan" masquerade
+			\}}
+		}
+	END
+}
+
+# slow_packets: how many packets the router forwarded on the slow path
+slow_packets()
+{
+	in_ns "$router" nft -j list counter inet ftq slow |
+		grep -o '"packets": *[0-9]*' | grep -o '[0-9]*$'
+}
+
+# offloaded [PROTO [PORT [FAMILY]]]: the router has an offloaded flow of that
+# kind (as conntrack says); FAMILY is ipv4 (default) or ipv6
+offloaded()
+{
+	in_ns "$router" conntrack -L -f "${3:-ipv4}" ${1:+-p "$1"} \
+		2> /dev/null | grep -E "dport=${2:-[0-9]+} " |
+		grep -E '\[(HW_)?OFFLOAD\]'
+}
+
+# --- packets ---------------------------------------------------------------
+
+# pkt NS ARGUMENTS...: run pkt.py there; "+" separates several jobs for one
+# process, which is much faster than several processes
+pkt()
+{
+	in_ns "$1" python3 -I -S "$LIB_DIR/pkt.py" "${@:2}"
+}
+
+pkt_bg_n=0
+
+# pkt_bg VAR NS ARGUMENTS...: in the background; returns as soon as it is ready
+# (capturing, listening), its process id in VAR. Ended at the end at the latest.
+pkt_bg()
+{
+	local fifo line='' pid var=$1 ns=$2
+
+	shift 2
+	fifo=${TMPDIR:-/tmp}/ready.$$.$((++pkt_bg_n))
+	mkfifo "$fifo" || bail "cannot make $fifo"
+	ip netns exec "$ns" python3 -I -S "$LIB_DIR/pkt.py" --ready "$fifo" "$@" &
+	pid=$!
+	defer kill "$pid"
+	read -r -t 30 line <> "$fifo"
+	rm -f "$fifo"
+	[ "$line" = ready ] || bail "pkt.py $*: not ready"
+	eval "$var=\$pid"
+}
+
+# pkt_stop PID: end it and wait until what it wrote is complete
+pkt_stop()
+{
+	kill -TERM "$1" 2> /dev/null
+	wait "$1" 2> /dev/null
+}
