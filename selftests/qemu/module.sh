@@ -45,11 +45,12 @@ if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
 	[ -z "$strict" ] || opts+=(W=1 C=2 CF=-D__CHECK_ENDIAN__)
 	make -C "$kernel/build" M="$dir/src" -j"$(nproc)" "${opts[@]}" modules \
 		> "$dir/log" 2>&1 || {
-		cat "$dir/log" >&2
-		die "the module does not build for $release"
+		grep -E 'error|warning|\*\*\*|undefined!' "$dir/log" |
+			sed "s,$dir/src/,,g" | head -n 30 >&2
+		die "the module does not build for $release; log: $dir/log"
 	}
-	if [ -n "$strict" ] && grep -E '(kmod|include)/.*: *(warning|error):' \
-		"$dir/log" >&2; then
+	if [ -n "$strict" ] && sed -n "s,^$dir/src/,,p; /modpost:/p" \
+		"$dir/log" | grep -i -E '(warning|error):' >&2; then
 		die "the compiler or sparse complains ($release)"
 	fi
 	echo "$key" > "$dir/done"

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# make mutants: break the code in known ways, one patch at a time, and demand
+# that the test named in the patch fails. A patch starts with
+#
+#	Test: SCRIPT
+#	Name: REGEX of the test's name
+#	Kernel: 6.1
+#
+# Arguments: the patches to try (default: all). A line for each, then a count.
+
+set -u
+# shellcheck source=selftests/qemu/common.sh
+. "$(dirname "$0")/../qemu/common.sh"
+cd "$TREE/selftests/mutants" || exit 1
+need vm || exit 1
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/ftqos-mutants.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+killed=0
+survived=0
+[ $# -gt 0 ] || set -- *.patch
+
+head_of()
+{
+	sed -n "/^---/q; s/^$2: *//p" "$1" | head -n 1
+}
+
+# try PATCH: prints what became of it, ends with 0 if the test noticed
+try()
+{
+	local kernel name script
+
+	script=$(head_of "$1" Test)
+	name=$(head_of "$1" Name)
+	kernel=$(head_of "$1" Kernel)
+	rm -rf "$work/tree" "$work/log"
+	mkdir "$work/tree"
+	tar -C "$TREE" -c --exclude=.git --exclude='*.o' --exclude='*.ko' . |
+		tar -C "$work/tree" -x
+	if [ -z "$script" ] || [ -z "$name" ]; then
+		echo "no Test: or Name: line"
+		return 1
+	fi
+	patch -s -f -d "$work/tree" -p1 < "$1" > "$work/patch.log" 2>&1 || {
+		echo "does not apply"
+		return 1
+	}
+	FTQOS_TREE=$work/tree "$QEMU_DIR/run" -q -k "${kernel:-6.1}" \
+		-o "$work/log" "$script" > "$work/run.log" 2>&1
+	if [ ! -s "$work/log/results" ]; then
+		echo "does not build or run"
+		return 1
+	fi
+	grep '^not ok' "$work/log/results" > "$work/failed" || {
+		echo "SURVIVED, $script passed"
+		return 1
+	}
+	cut -f4 "$work/failed" | grep -q -E "$name" || {
+		echo "SURVIVED, other tests failed:" \
+			"$(cut -f4 "$work/failed" | head -n 1)"
+		return 1
+	}
+	echo "killed by $script: $(cut -f4 "$work/failed" |
+		grep -E -m 1 "$name")"
+}
+
+for p; do
+	[ -e "$p" ] || continue
+	if what=$(try "$p"); then
+		killed=$((killed + 1))
+	else
+		survived=$((survived + 1))
+	fi
+	echo "$(basename "$p" .patch): $what"
+done
+echo "$killed killed, $survived survived"
+[ "$survived" = 0 ]
