@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What kernels older than the newest lack; the rest of the module is written
+ * against the newest. Guarded by name where the name is a macro.
+ */
+#ifndef FTQ_COMPAT_H
+#define FTQ_COMPAT_H
+
+#include <linux/version.h>
+#include <net/genetlink.h>
+
+/* 6.6, "genetlink: add genlmsg_iput() API" and its series: an inline. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+static inline const struct genl_dumpit_info *
+genl_info_dump(struct netlink_callback *cb)
+{
+	/* Only ->attrs is used of the answer, and both structures have it. */
+	return genl_dumpit_info(cb);
+}
+#endif
+
+#endif /* FTQ_COMPAT_H */

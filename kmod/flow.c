@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Accounting of flows that a flowtable took.
+ *
+ * A hash table of a fixed number of buckets, sized by the limit, read under
+ * RCU. A packet of a known flow takes no lock. Buckets are ordered by the
+ * flows' ids, so that a dump can go on after any change without skipping a
+ * flow that stays.
+ *
+ * A change of the limit moves the flows to another table in slices; meanwhile
+ * they are looked up in both. A reader that stands on a flow that is being
+ * moved goes on in the other table's bucket and may miss what it looks for;
+ * then it comes to ftq_flow_new(), which looks again under the lock.
+ */
+#include <linux/jiffies.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+
+#include "flow.h"
+#include "path.h"
+
+/* Buckets handled at one go, so that lock and CPU are soon free again. */
+#define FTQ_FLOW_SLICE	1024U
+
+static struct kmem_cache *ftq_flow_cache __read_mostly;
+
+static u32 ftq_flow_hash(const struct ftq_flows *flows,
+			 const struct ftq_tuple *tuple)
+{
+	return hsiphash(tuple, sizeof(*tuple), &flows->key);
+}
+
+/* Context: RCU, or flows->lock. */
+static struct ftq_flow *ftq_flow_find(const struct ftq_flow_table *table,
+				      const struct ftq_tuple *tuple, u32 hash)
+{
+	const struct hlist_head *head = &table->bucket[hash & table->mask];
+	struct ftq_flow *flow;
+
+	hlist_for_each_entry_rcu(flow, head, node, true) {
+		if (flow->hash == hash &&
+		    !memcmp(&flow->tuple, tuple, sizeof(*tuple)))
+			return flow;
+	}
+	return NULL;
+}
+
+/* Link @flow where its id puts it: a new one, whose id is highest, in front. */
+static void ftq_flow_link(struct ftq_flow_table *table, struct ftq_flow *flow)
+{
+	struct hlist_head *head = &table->bucket[flow->hash & table->mask];
+	struct ftq_flow *other, *before = NULL;
+
+	hlist_for_each_entry(other, head, node) {
+		if (other->id < flow->id)
+			break;
+		before = other;
+	}
+	if (before)
+		hlist_add_behind_rcu(&flow->node, &before->node);
+	else
+		hlist_add_head_rcu(&flow->node, head);
+}
+
+static void ftq_flow_free(struct rcu_head *rcu)
+{
+	kmem_cache_free(ftq_flow_cache, container_of(rcu, struct ftq_flow, rcu));
+}
+
+/* Context: flows->lock. */
+static void ftq_flow_unlink(struct ftq_flows *flows, struct ftq_flow *flow)
+{
+	lockdep_assert_held(&flows->lock);
+
+	hlist_del_rcu(&flow->node);
+	atomic_dec(&flows->count);
+	call_rcu(&flow->rcu, ftq_flow_free);
+}
+
+/*
+ * The flow of @tuple, made if it is not there.
+ * Context: RCU, BH. Return: the flow, or NULL if the table is full or there is
+ * no memory.
+ */
+static noinline struct ftq_flow *ftq_flow_new(struct ftq_flows *flows,
+					      const struct ftq_tuple *tuple,
+					      u32 hash)
+{
+	struct ftq_flow_table *table, *next;
+	struct ftq_flow *flow, *old;
+
+	if (atomic_read(&flows->count) >= READ_ONCE(flows->limit))
+		return NULL;
+
+	flow = kmem_cache_alloc(ftq_flow_cache, GFP_ATOMIC | __GFP_NOWARN);
+	if (!flow)
+		return NULL;
+
+	flow->tuple = *tuple;
+	flow->hash = hash;
+	atomic64_set(&flow->packets, 0);
+	atomic64_set(&flow->bytes, 0);
+	flow->first = jiffies;
+	flow->last = flow->first;
+	flow->prio = 0;
+	flow->oif = 0;
+	flow->class = 0;
+	flow->dscp = 0;
+	flow->pcp = 0;
+	flow->given = 0;
+
+	spin_lock(&flows->lock);
+	table = rcu_dereference_protected(flows->table,
+					  lockdep_is_held(&flows->lock));
+	next = rcu_dereference_protected(flows->next,
+					 lockdep_is_held(&flows->lock));
+
+	/* Another CPU may have been faster, or the table full by now. */
+	old = ftq_flow_find(table, tuple, hash);
+	if (!old && next)
+		old = ftq_flow_find(next, tuple, hash);
+	if (old || flows->dead || atomic_read(&flows->count) >= flows->limit) {
+		spin_unlock(&flows->lock);
+		kmem_cache_free(ftq_flow_cache, flow);
+		return old;
+	}
+
+	flow->id = ++flows->last_id;
+	atomic_inc(&flows->count);
+	ftq_flow_link(next ?: table, flow);
+	if (!flows->active) {
+		flows->active = true;
+		queue_delayed_work(system_power_efficient_wq, &flows->age, HZ);
+	}
+	spin_unlock(&flows->lock);
+	return flow;
+}
+
+#define FTQ_UPDATE(field, value)					\
+	do {								\
+		if (READ_ONCE(field) != (value))			\
+			WRITE_ONCE(field, value);			\
+	} while (0)
+
+/**
+ * ftq_flow_count() - account a packet that a flowtable took
+ * @flows: flows of the namespace
+ * @pkt: the packet
+ * @win: what became of it
+ *
+ * Context: RCU, BH.
+ * Return: false if it could not be accounted.
+ */
+bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
+		    const struct ftq_window *win)
+{
+	const struct ftq_flow_table *table = rcu_dereference(flows->table);
+	const struct ftq_flow_table *next;
+	struct ftq_flow *flow;
+	u8 given = 0;
+	u32 hash;
+
+	if (!READ_ONCE(flows->limit) || unlikely(!table))
+		return true;
+
+	hash = ftq_flow_hash(flows, &pkt->tuple);
+	flow = ftq_flow_find(table, &pkt->tuple, hash);
+	if (unlikely(!flow)) {
+		next = rcu_dereference(flows->next);
+		if (next)
+			flow = ftq_flow_find(next, &pkt->tuple, hash);
+		if (!flow)
+			flow = ftq_flow_new(flows, &pkt->tuple, hash);
+		if (!flow)
+			return false;
+	}
+
+	atomic64_add(pkt->segs, &flow->packets);
+	atomic64_add(pkt->bytes, &flow->bytes);
+	FTQ_UPDATE(flow->last, jiffies);
+	FTQ_UPDATE(flow->class, win->class);
+	FTQ_UPDATE(flow->dscp, pkt->dscp);
+	FTQ_UPDATE(flow->oif, win->oif);
+	if (win->done & NF_FLOW_QOS_ACTION_PRIO) {
+		FTQ_UPDATE(flow->prio, win->action.prio);
+		given |= FTQ_FLOW_HAS_PRIO;
+	}
+	if (win->done & NF_FLOW_QOS_ACTION_PCP) {
+		FTQ_UPDATE(flow->pcp, win->action.pcp);
+		given |= FTQ_FLOW_HAS_PCP;
+	}
+	FTQ_UPDATE(flow->given, given);
+	return true;
+}
+
+typedef bool ftq_flow_match(const struct ftq_flows *flows,
+			    const struct ftq_flow *flow, u32 arg);
+
+static bool ftq_flow_expired(const struct ftq_flows *flows,
+			     const struct ftq_flow *flow, u32 arg)
+{
+	unsigned long timeout = READ_ONCE(flows->timeout) * HZ;
+
+	return time_after(jiffies, READ_ONCE(flow->last) + timeout);
+}
+
+static bool ftq_flow_any(const struct ftq_flows *flows,
+			 const struct ftq_flow *flow, u32 arg)
+{
+	return true;
+}
+
+static bool ftq_flow_of_dev(const struct ftq_flows *flows,
+			    const struct ftq_flow *flow, u32 ifindex)
+{
+	return flow->tuple.iif == ifindex || READ_ONCE(flow->oif) == ifindex;
+}
+
+/* Unlink the flows of @count buckets that @match picks. Context: process. */
+static void ftq_flows_reap(struct ftq_flows *flows,
+			   struct ftq_flow_table *table, u32 from, u32 count,
+			   ftq_flow_match *match, u32 arg)
+{
+	struct hlist_node *next;
+	struct ftq_flow *flow;
+	u32 i;
+
+	spin_lock_bh(&flows->lock);
+	for (i = from; i < from + count; i++)
+		hlist_for_each_entry_safe(flow, next, &table->bucket[i], node)
+			if (match(flows, flow, arg))
+				ftq_flow_unlink(flows, flow);
+	spin_unlock_bh(&flows->lock);
+}
+
+/* The same for a whole table. Context: process; @table stays. */
+static void ftq_flows_reap_all(struct ftq_flows *flows,
+			       struct ftq_flow_table *table,
+			       ftq_flow_match *match, u32 arg)
+{
+	u32 i, slice;
+
+	if (!table)
+		return;
+
+	slice = min(FTQ_FLOW_SLICE, table->mask + 1);
+	for (i = 0; i <= table->mask; i += slice) {
+		ftq_flows_reap(flows, table, i, slice, match, arg);
+		cond_resched();
+	}
+}
+
+/*
+ * Look at a part of the table, so that all of it is seen in a quarter of the
+ * timeout, and at least once a second in a table of one slice.
+ */
+static void ftq_flows_age(struct work_struct *work)
+{
+	struct ftq_flows *flows = container_of(to_delayed_work(work),
+					       struct ftq_flows, age);
+	struct ftq_flow_table *table;
+	u32 slices, slice, todo;
+
+	rcu_read_lock();
+	table = rcu_dereference(flows->table);
+	slice = min(FTQ_FLOW_SLICE, table->mask + 1);
+	todo = DIV_ROUND_UP((table->mask + 1) / slice,
+			    max(READ_ONCE(flows->timeout) / 4, 1U));
+	rcu_read_unlock();
+
+	for (slices = 0; slices < todo; slices++) {
+		rcu_read_lock();
+		/* May have been replaced by one of another size. */
+		table = rcu_dereference(flows->table);
+		slice = min(FTQ_FLOW_SLICE, table->mask + 1);
+		flows->aged &= table->mask & ~(slice - 1);
+		ftq_flows_reap(flows, table, flows->aged, slice,
+			       ftq_flow_expired, 0);
+		flows->aged += slice;
+		rcu_read_unlock();
+		cond_resched();
+	}
+
+	spin_lock_bh(&flows->lock);
+	flows->active = atomic_read(&flows->count) && !flows->dead;
+	if (flows->active)
+		queue_delayed_work(system_power_efficient_wq, &flows->age, HZ);
+	spin_unlock_bh(&flows->lock);
+}
+
+static u32 ftq_flow_buckets(u32 limit)
+{
+	return roundup_pow_of_two(clamp(limit, 64U, 1U << 20));
+}
+
+static struct ftq_flow_table *ftq_flow_table_alloc(struct ftq_flows *flows,
+						   u32 limit)
+{
+	u32 buckets = ftq_flow_buckets(limit);
+	struct ftq_flow_table *table;
+
+	ASSERT_RTNL();
+	table = kvzalloc(struct_size(table, bucket, buckets),
+			 GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return NULL;
+
+	table->mask = buckets - 1;
+	/* 0 is a cursor that has not begun. */
+	if (!++flows->tables)
+		flows->tables = 1;
+	table->nr = flows->tables;
+	return table;
+}
+
+/**
+ * ftq_flows_init() - begin without flows and without memory for them
+ * @flows: zeroed
+ */
+void ftq_flows_init(struct ftq_flows *flows)
+{
+	flows->limit = FTQ_FLOW_LIMIT_DEFAULT;
+	flows->timeout = FTQ_FLOW_TIMEOUT_DEFAULT;
+	get_random_bytes(&flows->key, sizeof(flows->key));
+	spin_lock_init(&flows->lock);
+	INIT_DELAYED_WORK(&flows->age, ftq_flows_age);
+}
+
+/**
+ * ftq_flows_exit() - free all flows
+ * @flows: no packet is counted any more
+ *
+ * Context: process, not under RTNL (the work that ages flows is waited for).
+ */
+void ftq_flows_exit(struct ftq_flows *flows)
+{
+	struct ftq_flow_table *table;
+
+	spin_lock_bh(&flows->lock);
+	flows->dead = true;
+	spin_unlock_bh(&flows->lock);
+	cancel_delayed_work_sync(&flows->age);
+
+	table = rcu_dereference_protected(flows->table, 1);
+	ftq_flows_reap_all(flows, table, ftq_flow_any, 0);
+	kvfree(table);
+}
+
+/**
+ * ftq_flows_start() - have memory for flows, before the first packet
+ * @flows: flows of a namespace
+ *
+ * Context: RTNL.
+ * Return: 0 or -ENOMEM.
+ */
+int ftq_flows_start(struct ftq_flows *flows)
+{
+	struct ftq_flow_table *table;
+
+	if (rtnl_dereference(flows->table))
+		return 0;
+
+	table = ftq_flow_table_alloc(flows, flows->limit);
+	if (!table)
+		return -ENOMEM;
+	rcu_assign_pointer(flows->table, table);
+	return 0;
+}
+
+/* Move all flows to @next, which then is the table. Context: RTNL. */
+static void ftq_flows_move(struct ftq_flows *flows, struct ftq_flow_table *next)
+{
+	struct ftq_flow_table *table = rtnl_dereference(flows->table);
+	u32 i, end, slice = min(FTQ_FLOW_SLICE, table->mask + 1);
+	struct hlist_node *tmp;
+	struct ftq_flow *flow;
+
+	spin_lock_bh(&flows->lock);
+	rcu_assign_pointer(flows->next, next);
+	spin_unlock_bh(&flows->lock);
+	/* From here on every new flow goes to @next. */
+
+	for (i = 0; i <= table->mask; ) {
+		end = i + slice;
+		spin_lock_bh(&flows->lock);
+		for (; i < end; i++) {
+			hlist_for_each_entry_safe(flow, tmp, &table->bucket[i],
+						  node) {
+				hlist_del_rcu(&flow->node);
+				ftq_flow_link(next, flow);
+			}
+		}
+		spin_unlock_bh(&flows->lock);
+		cond_resched();
+	}
+
+	spin_lock_bh(&flows->lock);
+	rcu_assign_pointer(flows->table, next);
+	RCU_INIT_POINTER(flows->next, NULL);
+	spin_unlock_bh(&flows->lock);
+
+	/* Readers and the aging work may still look at the old buckets. */
+	synchronize_rcu();
+	kvfree(table);
+}
+
+/**
+ * ftq_flows_resize_prepare() - have memory for another limit
+ * @flows: flows of a namespace
+ * @limit: most flows to be, at most FTQ_FLOW_LIMIT_MAX
+ * @next: set to what ftq_flows_resize() or kvfree() gets, may be NULL
+ *
+ * Context: RTNL.
+ * Return: 0 or -ENOMEM.
+ */
+int ftq_flows_resize_prepare(struct ftq_flows *flows, u32 limit,
+			     struct ftq_flow_table **next)
+{
+	struct ftq_flow_table *table = rtnl_dereference(flows->table);
+
+	*next = NULL;
+	/* Without a table there are no flows, nor will there be with limit 0. */
+	if (!table || !limit || table->mask == ftq_flow_buckets(limit) - 1)
+		return 0;
+
+	*next = ftq_flow_table_alloc(flows, limit);
+	return *next ? 0 : -ENOMEM;
+}
+
+/**
+ * ftq_flows_resize() - set the most flows that are accounted
+ * @flows: flows of a namespace
+ * @limit: as it was prepared; 0 forgets all flows
+ * @next: from ftq_flows_resize_prepare(), under the same RTNL
+ *
+ * Flows beyond a lower limit stay until they end.
+ *
+ * Context: RTNL.
+ */
+void ftq_flows_resize(struct ftq_flows *flows, u32 limit,
+		      struct ftq_flow_table *next)
+{
+	if (next)
+		ftq_flows_move(flows, next);
+
+	/* ftq_flow_new() compares under the lock. */
+	spin_lock_bh(&flows->lock);
+	WRITE_ONCE(flows->limit, limit);
+	spin_unlock_bh(&flows->lock);
+	if (!limit)
+		ftq_flows_flush(flows);
+}
+
+/**
+ * ftq_flows_flush() - forget all flows
+ * @flows: flows of a namespace
+ *
+ * Context: RTNL.
+ */
+void ftq_flows_flush(struct ftq_flows *flows)
+{
+	ftq_flows_reap_all(flows, rtnl_dereference(flows->table),
+			   ftq_flow_any, 0);
+}
+
+/**
+ * ftq_flows_forget_dev() - forget the flows of a device that goes
+ * @flows: flows of a namespace
+ * @ifindex: its interface index
+ *
+ * Context: RTNL.
+ */
+void ftq_flows_forget_dev(struct ftq_flows *flows, u32 ifindex)
+{
+	ftq_flows_reap_all(flows, rtnl_dereference(flows->table),
+			   ftq_flow_of_dev, ifindex);
+}
+
+/**
+ * ftq_flows_walk() - show flows, from a cursor on
+ * @flows: flows of a namespace
+ * @cursor: zeroed at first; afterwards where to go on
+ * @fn: called for each flow that has not expired, under a spinlock; a value
+ *	other than 0 ends the walk, and that flow comes again with the next
+ * @arg: for @fn
+ *
+ * A flow that stays is never left out; when the table is replaced between two
+ * calls, flows may come twice.
+ *
+ * Context: RTNL, so that no flow is moved meanwhile.
+ * Return: what @fn gave, or 0 at the end.
+ */
+int ftq_flows_walk(struct ftq_flows *flows, struct ftq_flow_cursor *cursor,
+		   int (*fn)(const struct ftq_flow *flow, void *arg),
+		   void *arg)
+{
+	struct ftq_flow_table *table = rtnl_dereference(flows->table);
+	struct ftq_flow *flow;
+	int err = 0;
+
+	if (!table)
+		return 0;
+
+	if (cursor->table != table->nr) {
+		cursor->table = table->nr;
+		cursor->bucket = 0;
+		cursor->id = U64_MAX;
+	}
+
+	for (; cursor->bucket <= table->mask; cursor->bucket++) {
+		if (hlist_empty(&table->bucket[cursor->bucket]))
+			continue;
+
+		spin_lock_bh(&flows->lock);
+		hlist_for_each_entry(flow, &table->bucket[cursor->bucket],
+				     node) {
+			if (flow->id >= cursor->id ||
+			    ftq_flow_expired(flows, flow, 0))
+				continue;
+			err = fn(flow, arg);
+			if (err)
+				break;
+			cursor->id = flow->id;
+		}
+		spin_unlock_bh(&flows->lock);
+		if (err)
+			break;
+		cursor->id = U64_MAX;
+	}
+	return err;
+}
+
+/**
+ * ftq_flow_init() - make the cache that flows are allocated from
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ftq_flow_init(void)
+{
+	ftq_flow_cache = KMEM_CACHE(ftq_flow, SLAB_HWCACHE_ALIGN);
+	return ftq_flow_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * ftq_flow_exit() - free that cache
+ *
+ * All namespaces are gone.
+ */
+void ftq_flow_exit(void)
+{
+	/* Flows are freed by RCU callbacks of ours. */
+	rcu_barrier();
+	kmem_cache_destroy(ftq_flow_cache);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FTQ_FLOW_H
+#define FTQ_FLOW_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/siphash.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "parse.h"
+
+struct ftq_window;
+
+#define FTQ_FLOW_LIMIT_DEFAULT		65536
+#define FTQ_FLOW_LIMIT_MAX		4194304
+#define FTQ_FLOW_TIMEOUT_DEFAULT	60
+#define FTQ_FLOW_TIMEOUT_MAX		86400
+
+#define FTQ_FLOW_HAS_PRIO	BIT(0)
+#define FTQ_FLOW_HAS_PCP	BIT(1)
+
+/**
+ * struct ftq_flow - counters of one flow, one direction
+ *
+ * Linked under ftq_flows->lock and found under RCU; freed one grace period
+ * after it was unlinked. The fields from @packets to @given
+ * are written by packets without a lock (receive scaling keeps a flow on one
+ * CPU; where it does not, the last writer wins), read by dumps.
+ *
+ * @node: entry of a bucket
+ * @tuple: never changes
+ * @packets: packets, a GSO packet counts as its segments
+ * @bytes: IP bytes
+ * @last: jiffies of the last packet
+ * @prio: skb->priority last given, if @given has FTQ_FLOW_HAS_PRIO
+ * @oif: interface index of the device whose binding decided last, 0: none
+ * @class: class of the last packet
+ * @dscp: DSCP of the last packet as it came
+ * @pcp: PCP last given, if @given has FTQ_FLOW_HAS_PCP
+ * @given: which values were given
+ * @hash: of @tuple
+ * @first: jiffies of the first packet
+ * @id: grows with each flow; buckets are ordered by it, highest first
+ * @rcu: frees the flow
+ */
+struct ftq_flow {
+	struct hlist_node	node;
+	struct ftq_tuple	tuple;
+	atomic64_t		packets;
+	atomic64_t		bytes;
+	unsigned long		last;
+	u32			prio;
+	u32			oif;
+	u8			class;
+	u8			dscp;
+	u8			pcp;
+	u8			given;
+	u32			hash;
+	unsigned long		first;
+	u64			id;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct ftq_flow_table - an array of buckets
+ * @mask: number of buckets - 1
+ * @nr: number of the table in its namespace, never 0
+ * @bucket: flows, in falling order of their id
+ */
+struct ftq_flow_table {
+	u32			mask;
+	u32			nr;
+	struct hlist_head	bucket[];
+};
+
+/**
+ * struct ftq_flows - the flows of a namespace
+ *
+ * @table: where flows are looked up; allocated with the first binding.
+ *	Published under RTNL, freed after a grace period
+ * @next: larger or smaller table that is about to replace @table, else NULL;
+ *	new flows go there
+ * @limit: most flows, 0: none are accounted; written under RTNL
+ * @timeout: seconds without a packet until a flow is forgotten; written under
+ *	RTNL
+ * @count: flows that are linked; changed under @lock
+ * @key: of the hash, random
+ * @lock: protects the linking and unlinking of flows, @last_id, @active and
+ *	@dead
+ * @last_id: id of the newest flow
+ * @active: @age is queued or running
+ * @dead: no new flows
+ * @aged: first bucket that @age has not looked at in this round
+ * @tables: number of the newest table; RTNL
+ * @age: forgets flows, in slices
+ */
+struct ftq_flows {
+	struct ftq_flow_table __rcu	*table;
+	struct ftq_flow_table __rcu	*next;
+	u32				limit;
+	u32				timeout;
+	atomic_t			count;
+	hsiphash_key_t			key;
+	spinlock_t			lock;
+	u64				last_id;
+	bool				active;
+	bool				dead;
+	u32				aged;
+	u32				tables;
+	struct delayed_work		age;
+};
+
+/**
+ * struct ftq_flow_cursor - where a dump of flows goes on
+ * @id: flows of @bucket with a lower id are yet to come
+ * @table: number of the table it walks, to notice when that is replaced
+ * @bucket: bucket
+ */
+struct ftq_flow_cursor {
+	u64		id;
+	u32		table;
+	u32		bucket;
+};
+
+bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
+		    const struct ftq_window *win);
+
+void ftq_flows_init(struct ftq_flows *flows);
+void ftq_flows_exit(struct ftq_flows *flows);
+int ftq_flows_start(struct ftq_flows *flows);
+int ftq_flows_resize_prepare(struct ftq_flows *flows, u32 limit,
+			     struct ftq_flow_table **next);
+void ftq_flows_resize(struct ftq_flows *flows, u32 limit,
+		      struct ftq_flow_table *next);
+void ftq_flows_flush(struct ftq_flows *flows);
+void ftq_flows_forget_dev(struct ftq_flows *flows, u32 ifindex);
+int ftq_flows_walk(struct ftq_flows *flows, struct ftq_flow_cursor *cursor,
+		   int (*fn)(const struct ftq_flow *flow, void *arg),
+		   void *arg);
+int ftq_flow_init(void);
+void ftq_flow_exit(void);
+
+#endif /* FTQ_FLOW_H */

@@ -1,0 +1,688 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where our hooks stand.
+ *
+ * While a namespace has a binding, an ingress hook stands directly before each
+ * run of flowtables on each device, and an egress hook on each device that
+ * packets leave through for which a binding has a map.
+ *
+ * The core sorts hooks by priority, and of equals the newest comes first. So a
+ * hook of the run's own priority that is registered now stands directly before
+ * the run, unless a hook of the same priority already does: that cannot be
+ * healed (rule 6 of the design) and is told by the binding's state.
+ *
+ * Hooks come and go under RTNL only. nf_tables registers its own without
+ * RTNL and without telling anybody, so that the order is looked at again when
+ * a packet finds no flowtable behind our hook, on netdev events, when a module
+ * goes live, and every 2 s.
+ *
+ * A sync changes everything or nothing: it first allocates policies and
+ * registers what is missing, all of which can fail and be undone, and then
+ * publishes policies and removes what is left over, which cannot fail.
+ */
+#include <linux/jiffies.h>
+#include <linux/netfilter_netdev.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+
+#include "binding.h"
+#include "hook.h"
+#include "ident.h"
+#include "net.h"
+#include "path.h"
+
+#define FTQ_HOOK_CHECK		(2 * HZ)
+/* Least time between two registrations of ingress hooks on one device. */
+#define FTQ_HOOK_PLACE		HZ
+/* Least time between two packets of one device that ask for a look. */
+#define FTQ_HOOK_KICK		(HZ / 20)
+
+/**
+ * struct ftq_run - an unbroken run of flowtables' hooks
+ * @priority: of the first
+ * @before: the hook that stands before it, valid under RTNL if ours, or NULL
+ * @blocked: a hook that is not ours and of the same priority stands before it
+ */
+struct ftq_run {
+	int			priority;
+	struct ftq_ingress	*before;
+	bool			blocked;
+};
+
+/*
+ * Ops are freed by their owners a grace period after they were unregistered,
+ * so that they can be looked at under RCU, as nfnetlink_hook does.
+ */
+static bool ftq_hook_run(const struct net_device *dev, unsigned int nth,
+			 struct ftq_run *run)
+{
+	const struct nf_hook_ops *ops, *before = NULL;
+	const struct nf_hook_entries *entries;
+	struct nf_hook_ops **all;
+	bool in_run = false;
+	unsigned int i;
+
+	ASSERT_RTNL();
+	rcu_read_lock();
+	entries = rcu_dereference(dev->nf_hooks_ingress);
+	if (!entries)
+		goto none;
+
+	all = nf_hook_entries_get_hook_ops(entries);
+	for (i = 0; i < entries->num_hook_entries; i++) {
+		ops = READ_ONCE(all[i]);
+		if (!ftq_ident_ops(ops)) {
+			in_run = false;
+			before = ops;
+			continue;
+		}
+		if (!in_run && !nth--)
+			goto found;
+		in_run = true;
+	}
+none:
+	rcu_read_unlock();
+	return false;
+
+found:
+	run->priority = ops->priority;
+	run->before = NULL;
+	run->blocked = false;
+	if (before && before->hook == ftq_path_ingress)
+		run->before = container_of(before, struct ftq_ingress, ops);
+	else if (before && before->priority == ops->priority)
+		run->blocked = true;
+	rcu_read_unlock();
+	return true;
+}
+
+/**
+ * ftq_hook_flowtable() - find one of the flowtables on a device
+ * @dev: device
+ * @nth: which, from 0 on
+ * @found: filled
+ *
+ * Context: RTNL.
+ * Return: false if the device has not so many.
+ */
+bool ftq_hook_flowtable(const struct net_device *dev, unsigned int nth,
+			struct ftq_flowtable *found)
+{
+	const struct nf_hook_ops *ops, *before = NULL;
+	const struct nf_hook_entries *entries;
+	u8 state = NF_FLOW_QOS_FLOWTABLE_STATE_UNHOOKED;
+	struct nf_hook_ops **all;
+	bool in_run = false;
+	unsigned int i;
+
+	ASSERT_RTNL();
+	rcu_read_lock();
+	entries = rcu_dereference(dev->nf_hooks_ingress);
+	for (i = 0; entries && i < entries->num_hook_entries; i++) {
+		all = nf_hook_entries_get_hook_ops(entries);
+		ops = READ_ONCE(all[i]);
+		if (!ftq_ident_ops(ops)) {
+			in_run = false;
+			before = ops;
+			continue;
+		}
+		if (!in_run) {
+			state = NF_FLOW_QOS_FLOWTABLE_STATE_UNHOOKED;
+			if (before && before->hook == ftq_path_ingress)
+				state = NF_FLOW_QOS_FLOWTABLE_STATE_HOOKED;
+			else if (before && before->priority == ops->priority)
+				state = NF_FLOW_QOS_FLOWTABLE_STATE_SHADOWED;
+		}
+		in_run = true;
+		if (nth--)
+			continue;
+
+		found->priority = ops->priority;
+		found->state = state;
+		rcu_read_unlock();
+		return true;
+	}
+	rcu_read_unlock();
+	return false;
+}
+
+/**
+ * ftq_hook_has_flowtable() - does a flowtable sit on this device
+ * @dev: device
+ *
+ * Context: RTNL.
+ */
+bool ftq_hook_has_flowtable(const struct net_device *dev)
+{
+	struct ftq_flowtable found;
+
+	return ftq_hook_flowtable(dev, 0, &found);
+}
+
+static bool ftq_hook_dev_blocked(const struct net_device *dev)
+{
+	struct ftq_run run;
+	unsigned int i;
+
+	for (i = 0; ftq_hook_run(dev, i, &run); i++)
+		if (run.blocked)
+			return true;
+	return false;
+}
+
+/**
+ * ftq_hook_blocked() - does a hook stand between ours and a flowtable's
+ * @fn: namespace
+ * @dev: device to look at, with the devices below it; NULL: all devices
+ *
+ * Context: RTNL.
+ * Return: true if that cannot be healed by registering ours anew.
+ */
+bool ftq_hook_blocked(struct ftq_net *fn, const struct net_device *dev)
+{
+	struct net_device *other;
+	struct list_head *iter;
+
+	if (dev) {
+		netdev_for_each_lower_dev((struct net_device *)dev, other, iter)
+			if (ftq_hook_dev_blocked(other))
+				return true;
+		return ftq_hook_dev_blocked(dev);
+	}
+	for_each_netdev(fn->net, other)
+		if (ftq_hook_dev_blocked(other))
+			return true;
+	return false;
+}
+
+/* Ingress hooks. */
+
+static int ftq_ingress_add(struct ftq_dev *fd, int priority)
+{
+	struct ftq_ingress *in;
+	int err;
+
+	in = kzalloc(sizeof(*in), GFP_KERNEL_ACCOUNT);
+	if (!in)
+		return -ENOMEM;
+
+	in->fd = fd;
+	in->fresh = true;
+	in->ops.hook = ftq_path_ingress;
+	in->ops.dev = fd->dev;
+	in->ops.priv = in;
+	in->ops.pf = NFPROTO_NETDEV;
+	in->ops.hooknum = NF_NETDEV_INGRESS;
+	in->ops.priority = priority;
+
+	err = nf_register_net_hook(fd->fn->net, &in->ops);
+	if (err) {
+		kfree(in);
+		return err;
+	}
+	list_add(&in->list, &fd->ingress);
+	fd->placed = jiffies;
+	fd->was_placed = true;
+	return 0;
+}
+
+/* Packets may still run in the hook, and dumps of hooks may read its ops. */
+static void ftq_ingress_del(struct ftq_ingress *in)
+{
+	nf_unregister_net_hook(in->fd->fn->net, &in->ops);
+	list_del(&in->list);
+	kfree_rcu(in, rcu);
+}
+
+/*
+ * Register hooks before the runs that have none.
+ * Return: 0, a negative error, or 1 if it is too soon after the last time.
+ */
+static int ftq_ingress_place(struct ftq_dev *fd)
+{
+	struct ftq_ingress *in;
+	struct ftq_run run;
+	bool soon = false;
+	unsigned int i;
+	int err;
+
+	list_for_each_entry(in, &fd->ingress, list)
+		in->used = false;
+
+	soon = fd->was_placed && time_before(jiffies, fd->placed + FTQ_HOOK_PLACE);
+	for (i = 0; ftq_hook_run(fd->dev, i, &run); i++) {
+		if (run.before) {
+			run.before->used = true;
+			continue;
+		}
+		if (run.blocked || soon)
+			continue;
+		err = ftq_ingress_add(fd, run.priority);
+		if (err)
+			return err;
+		/* A hook more does not change which run is the nth. */
+		list_first_entry(&fd->ingress, struct ftq_ingress, list)->used = true;
+	}
+
+	if (!soon)
+		return 0;
+	for (i = 0; ftq_hook_run(fd->dev, i, &run); i++)
+		if (!run.before && !run.blocked)
+			return 1;
+	return 0;
+}
+
+/* Is there something that ftq_ingress_place() or a removal would change? */
+static bool ftq_ingress_misplaced(const struct ftq_net *fn,
+				  const struct net_device *dev,
+				  const struct ftq_dev *fd)
+{
+	const struct ftq_ingress *in;
+	unsigned int i, used = 0;
+	struct ftq_run run;
+
+	for (i = 0; ftq_hook_run(dev, i, &run); i++) {
+		if (run.before)
+			used++;
+		else if (!run.blocked)
+			return true;
+	}
+	if (fd)
+		list_for_each_entry(in, &fd->ingress, list)
+			if (!used--)
+				return true;
+	return false;
+}
+
+/* Devices. */
+
+static struct ftq_dev *ftq_dev_new(struct ftq_net *fn, struct net_device *dev)
+{
+	struct ftq_dev *fd;
+
+	fd = kzalloc(sizeof(*fd), GFP_KERNEL_ACCOUNT);
+	if (!fd)
+		return NULL;
+
+	fd->fn = fn;
+	fd->dev = dev;
+	fd->kicked = jiffies - FTQ_HOOK_KICK;
+	INIT_LIST_HEAD(&fd->ingress);
+	fd->egress.hook = ftq_path_egress;
+	fd->egress.dev = dev;
+	fd->egress.priv = fd;
+	fd->egress.pf = NFPROTO_NETDEV;
+	fd->egress.hooknum = NF_NETDEV_EGRESS;
+	/* Behind the chains of nft, before tc and the qdisc. */
+	fd->egress.priority = INT_MAX;
+
+	if (xa_err(xa_store(&fn->devs, dev->ifindex, fd, GFP_KERNEL_ACCOUNT))) {
+		kfree(fd);
+		return NULL;
+	}
+	return fd;
+}
+
+static void ftq_dev_set_policy(struct ftq_dev *fd, struct ftq_policy *policy)
+{
+	struct ftq_policy *old = rtnl_dereference(fd->policy);
+
+	rcu_assign_pointer(fd->policy, policy);
+	if (old)
+		kfree_rcu(old, rcu);
+}
+
+/*
+ * Remove all hooks of a device. Packets that run in them now end before the
+ * grace period does that frees what they see.
+ */
+static void ftq_dev_drop(struct ftq_dev *fd)
+{
+	struct ftq_ingress *in, *next;
+
+	list_for_each_entry_safe(in, next, &fd->ingress, list)
+		ftq_ingress_del(in);
+	if (fd->egress_on)
+		nf_unregister_net_hook(fd->fn->net, &fd->egress);
+
+	xa_erase(&fd->fn->devs, fd->dev->ifindex);
+	kfree(fd->next);
+	ftq_dev_set_policy(fd, NULL);
+	kfree_rcu(fd, rcu);
+}
+
+/* The part of a sync that can fail. Return: as ftq_ingress_place(). */
+static int ftq_dev_prepare(struct ftq_net *fn, struct net_device *dev)
+{
+	struct ftq_dev *fd = xa_load(&fn->devs, dev->ifindex);
+	bool egress, flowtable = ftq_hook_has_flowtable(dev);
+	struct ftq_policy *policy;
+	int err, again;
+
+	if (dev->reg_state != NETREG_REGISTERED || !net_eq(dev_net(dev), fn->net))
+		return 0;
+
+	policy = ftq_policy_make(fn, dev);
+	if (!policy)
+		return -ENOMEM;
+
+	egress = IS_ENABLED(CONFIG_NETFILTER_EGRESS) && ftq_policy_sets(policy);
+	if (!flowtable && !egress) {
+		kfree(policy);
+		return 0;
+	}
+
+	if (!fd)
+		fd = ftq_dev_new(fn, dev);
+	if (!fd) {
+		kfree(policy);
+		return -ENOMEM;
+	}
+	fd->next = policy;
+	fd->wanted = true;
+	fd->egress_wanted = egress;
+
+	again = ftq_ingress_place(fd);
+	if (again < 0)
+		return again;
+
+	if (egress && !fd->egress_on) {
+		err = nf_register_net_hook(fn->net, &fd->egress);
+		if (err)
+			return err;
+		fd->egress_on = true;
+		fd->egress_new = true;
+	}
+	return again;
+}
+
+static void ftq_dev_commit(struct ftq_dev *fd)
+{
+	struct ftq_ingress *in, *next;
+
+	if (!fd->wanted) {
+		ftq_dev_drop(fd);
+		return;
+	}
+	ftq_dev_set_policy(fd, fd->next);
+	fd->next = NULL;
+	fd->wanted = false;
+
+	list_for_each_entry_safe(in, next, &fd->ingress, list) {
+		in->fresh = false;
+		if (!in->used)
+			ftq_ingress_del(in);
+	}
+	if (fd->egress_on && !fd->egress_wanted) {
+		nf_unregister_net_hook(fd->fn->net, &fd->egress);
+		fd->egress_on = false;
+	}
+	fd->egress_new = false;
+}
+
+static void ftq_dev_abort(struct ftq_dev *fd)
+{
+	struct ftq_ingress *in, *next;
+
+	kfree(fd->next);
+	fd->next = NULL;
+	fd->wanted = false;
+
+	list_for_each_entry_safe(in, next, &fd->ingress, list)
+		if (in->fresh)
+			ftq_ingress_del(in);
+	if (fd->egress_new) {
+		nf_unregister_net_hook(fd->fn->net, &fd->egress);
+		fd->egress_on = false;
+		fd->egress_new = false;
+	}
+	/* Only what this sync made has no policy yet. */
+	if (!rtnl_dereference(fd->policy))
+		ftq_dev_drop(fd);
+}
+
+static unsigned int ftq_hook_count_flowtables(const struct net_device *dev)
+{
+	struct ftq_flowtable found;
+	unsigned int nr = 0;
+
+	while (ftq_hook_flowtable(dev, nr, &found))
+		nr++;
+	return nr;
+}
+
+static void ftq_hook_schedule(struct ftq_net *fn, unsigned long delay)
+{
+	if (!fn->dead)
+		mod_delayed_work(system_power_efficient_wq, &fn->check, delay);
+}
+
+/**
+ * ftq_hook_sync() - make hooks and policies fit bindings and devices
+ * @fn: namespace
+ *
+ * Context: RTNL.
+ * Return: 0, or a negative error, and then nothing was changed.
+ */
+int ftq_hook_sync(struct ftq_net *fn)
+{
+	bool wanted = fn->nr_bindings && !fn->dead;
+	unsigned int flowtables = 0;
+	struct net_device *dev;
+	bool again = false;
+	unsigned long index;
+	struct ftq_dev *fd;
+	int err = 0;
+
+	ASSERT_RTNL();
+	if (wanted)
+		err = ftq_flows_start(&fn->flows);
+	if (err)
+		return err;
+
+	for_each_netdev(fn->net, dev) {
+		flowtables += ftq_hook_count_flowtables(dev);
+		if (!wanted)
+			continue;
+		err = ftq_dev_prepare(fn, dev);
+		if (err < 0)
+			goto abort;
+		again |= err;
+	}
+
+	xa_for_each(&fn->devs, index, fd)
+		ftq_dev_commit(fd);
+	fn->nr_flowtables = flowtables;
+	fn->stale = false;
+	if (wanted)
+		ftq_hook_schedule(fn, again ? FTQ_HOOK_PLACE : FTQ_HOOK_CHECK);
+	return 0;
+
+abort:
+	xa_for_each(&fn->devs, index, fd)
+		ftq_dev_abort(fd);
+	return err;
+}
+
+/**
+ * ftq_hook_sync_dev() - give a device its hooks as soon as it is there
+ * @fn: namespace
+ * @dev: device that was registered or changed
+ *
+ * The others follow in the work. What fails here is tried again there.
+ *
+ * Context: RTNL.
+ */
+void ftq_hook_sync_dev(struct ftq_net *fn, struct net_device *dev)
+{
+	struct ftq_dev *fd;
+	int err;
+
+	if (!fn->nr_bindings || fn->dead)
+		return;
+
+	err = ftq_dev_prepare(fn, dev);
+	fd = xa_load(&fn->devs, dev->ifindex);
+	if (fd) {
+		if (err < 0)
+			ftq_dev_abort(fd);
+		else
+			ftq_dev_commit(fd);
+	}
+	ftq_hook_recheck(fn);
+}
+
+/**
+ * ftq_hook_forget_dev() - remove all hooks of a device that goes
+ * @fn: namespace that it is in, still
+ * @dev: device
+ *
+ * Context: RTNL.
+ */
+void ftq_hook_forget_dev(struct ftq_net *fn, struct net_device *dev)
+{
+	struct ftq_dev *fd = xa_load(&fn->devs, dev->ifindex);
+
+	if (fd)
+		ftq_dev_drop(fd);
+}
+
+static bool ftq_hook_misplaced(struct ftq_net *fn)
+{
+	unsigned int flowtables = 0;
+	struct net_device *dev;
+
+	for_each_netdev(fn->net, dev) {
+		flowtables += ftq_hook_count_flowtables(dev);
+		if (ftq_ingress_misplaced(fn, dev, xa_load(&fn->devs, dev->ifindex)))
+			return true;
+	}
+	return flowtables != fn->nr_flowtables;
+}
+
+/**
+ * ftq_hook_refresh() - look at the order of hooks now, heal it where possible
+ * @fn: namespace
+ *
+ * Context: RTNL.
+ */
+void ftq_hook_refresh(struct ftq_net *fn)
+{
+	if (fn->dead || !fn->nr_bindings)
+		return;
+
+	/* Out of memory: the next check tries again. */
+	if (fn->stale || ftq_hook_misplaced(fn))
+		ftq_hook_sync(fn);
+	ftq_bindings_tell(fn);
+}
+
+static void ftq_hook_check(struct work_struct *work)
+{
+	struct ftq_net *fn = container_of(to_delayed_work(work),
+					  struct ftq_net, check);
+
+	rtnl_lock();
+	if (!fn->dead && fn->nr_bindings) {
+		/* First, so that a sync which wants it earlier has its way. */
+		ftq_hook_schedule(fn, FTQ_HOOK_CHECK);
+		ftq_hook_refresh(fn);
+	}
+	rtnl_unlock();
+}
+
+/**
+ * ftq_hook_recheck() - look at all devices of a namespace soon
+ * @fn: namespace
+ *
+ * Context: RTNL.
+ */
+void ftq_hook_recheck(struct ftq_net *fn)
+{
+	if (!fn->nr_bindings)
+		return;
+	fn->stale = true;
+	/* Devices often come in numbers. */
+	ftq_hook_schedule(fn, HZ / 50);
+}
+
+/**
+ * ftq_hook_kick() - a packet found no flowtable behind our hook
+ * @fd: device that it entered through
+ *
+ * Context: RCU, BH.
+ */
+void ftq_hook_kick(struct ftq_dev *fd)
+{
+	unsigned long kicked = READ_ONCE(fd->kicked);
+
+	if (time_before(jiffies, kicked + FTQ_HOOK_KICK))
+		return;
+	WRITE_ONCE(fd->kicked, jiffies);
+	/* Hooks are gone, and packets out of them, before the work is cancelled. */
+	mod_delayed_work(system_power_efficient_wq, &fd->fn->check, 0);
+}
+
+/* Learning takes a lock under which others take RTNL, so it has a work. */
+static void ftq_hook_learn(struct work_struct *work)
+{
+	struct net *net;
+
+	ftq_ident_learn();
+
+	down_read(&net_rwsem);
+	for_each_net(net) {
+		struct ftq_net *fn = ftq_net(net);
+
+		/* A look, no change: a value that is too old delays it by 2 s. */
+		if (READ_ONCE(fn->nr_bindings))
+			ftq_hook_schedule(fn, 0);
+	}
+	up_read(&net_rwsem);
+}
+
+static DECLARE_WORK(ftq_hook_learn_work, ftq_hook_learn);
+
+/**
+ * ftq_hook_relearn() - a module went live that may bring a kind of flowtable
+ *
+ * Context: process.
+ */
+void ftq_hook_relearn(void)
+{
+	schedule_work(&ftq_hook_learn_work);
+}
+
+/**
+ * ftq_hook_net_init() - begin without hooks
+ * @fn: namespace
+ */
+void ftq_hook_net_init(struct ftq_net *fn)
+{
+	INIT_DELAYED_WORK(&fn->check, ftq_hook_check);
+}
+
+/**
+ * ftq_hook_net_clear() - remove all hooks of a namespace
+ * @fn: namespace, marked as dead
+ *
+ * Context: RTNL.
+ */
+void ftq_hook_net_clear(struct ftq_net *fn)
+{
+	unsigned long index;
+	struct ftq_dev *fd;
+
+	xa_for_each(&fn->devs, index, fd)
+		ftq_dev_drop(fd);
+}
+
+/**
+ * ftq_hook_exit() - wait for the work that learns
+ *
+ * Nobody calls ftq_hook_relearn() any more.
+ */
+void ftq_hook_exit(void)
+{
+	cancel_work_sync(&ftq_hook_learn_work);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FTQ_MAP_H
+#define FTQ_MAP_H
+
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/types.h>
+#include <uapi/linux/nf_flow_qos.h>
+
+struct ftq_net;
+
+/**
+ * struct ftq_action - what one class gets
+ * @prio: skb->priority to set, unless @keep has NF_FLOW_QOS_ACTION_PRIO
+ * @pcp: PCP to set (0..7, IEEE 802.1Q clause 6.9.3), unless @keep has
+ *	NF_FLOW_QOS_ACTION_PCP
+ * @dscp: reserved for DSCP rewriting; NF_FLOW_QOS_ACTION_DSCP is always in
+ *	@keep until the module can do it
+ * @keep: enum nf_flow_qos_action bits of the values that stay as they are
+ */
+struct ftq_action {
+	u32	prio;
+	u8	pcp;
+	u8	dscp;
+	u8	keep;
+};
+
+/**
+ * struct ftq_map_table - the 64 actions of a map, never changed once published
+ * @rcu: frees the table one grace period after map->table left it
+ * @action: by class
+ */
+struct ftq_map_table {
+	struct ftq_action	action[NF_FLOW_QOS_CLASSES];
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct ftq_map - a named map
+ * @table: published by ftq_map_set() and ftq_map_new() under RTNL, read by the
+ *	packet path under RCU: a packet sees the old table or the new one
+ * @list: entry of ftq_net->maps; RTNL
+ * @bound: bindings that use the map; RTNL
+ * @name: NUL-terminated, unique in the namespace
+ * @rcu: frees the map; policies that pointed to it were unpublished before
+ */
+struct ftq_map {
+	struct ftq_map_table __rcu	*table;
+	struct list_head		list;
+	unsigned int			bound;
+	char				name[NF_FLOW_QOS_NAME_MAX + 1];
+	struct rcu_head			rcu;
+};
+
+#define FTQ_MAP_DEFAULT "default"
+
+void ftq_map_builtin(struct ftq_map_table *table);
+bool ftq_map_name_valid(const char *name);
+struct ftq_map *ftq_map_find(const struct list_head *maps, const char *name);
+struct ftq_map *ftq_map_alloc(const char *name,
+			      const struct ftq_map_table *values);
+int ftq_map_set(struct ftq_map *map, const struct ftq_map_table *values);
+void ftq_map_free(struct ftq_map *map);
+void ftq_maps_free(struct list_head *maps);
+
+#endif /* FTQ_MAP_H */

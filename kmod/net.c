@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the module keeps for each network namespace, from its beginning to its
+ * end.
+ */
+#include <linux/rtnetlink.h>
+#include <net/netns/generic.h>
+
+#include "binding.h"
+#include "hook.h"
+#include "map.h"
+#include "net.h"
+
+static unsigned int ftq_net_id __read_mostly;
+
+/**
+ * ftq_net() - the module's state of a namespace
+ * @net: the namespace
+ *
+ * Return: its state, which lives as long as the namespace or the module.
+ */
+struct ftq_net *ftq_net(const struct net *net)
+{
+	return net_generic(net, ftq_net_id);
+}
+
+/**
+ * ftq_net_changed() - note that the configuration changed
+ * @fn: namespace
+ *
+ * Context: RTNL.
+ */
+void ftq_net_changed(struct ftq_net *fn)
+{
+	ASSERT_RTNL();
+	/* 0 means "not known" to the core's check of dumps. */
+	if (!++fn->generation)
+		fn->generation = 1;
+}
+
+/**
+ * ftq_net_flow_limit_max() - the highest flow limit that a namespace may have
+ * @fn: namespace
+ *
+ * A container's root shall not take more of the host's memory than the host's
+ * own limit lets.
+ *
+ * Return: flows.
+ */
+u32 ftq_net_flow_limit_max(const struct ftq_net *fn)
+{
+	if (fn->net->user_ns == &init_user_ns)
+		return FTQ_FLOW_LIMIT_MAX;
+	return READ_ONCE(ftq_net(&init_net)->flows.limit);
+}
+
+static int __net_init ftq_net_enter(struct net *net)
+{
+	struct ftq_net *fn = ftq_net(net);
+	struct ftq_map *map;
+	int err;
+
+	fn->net = net;
+	fn->generation = 1;
+	xa_init(&fn->devs);
+	INIT_LIST_HEAD(&fn->bindings);
+	INIT_LIST_HEAD(&fn->maps);
+	ftq_hook_net_init(fn);
+
+	map = ftq_map_alloc(FTQ_MAP_DEFAULT, NULL);
+	if (!map)
+		return -ENOMEM;
+	list_add_tail(&map->list, &fn->maps);
+	fn->nr_maps = 1;
+
+	err = ftq_stats_init(&fn->stats);
+	if (err)
+		goto free_maps;
+
+	ftq_flows_init(&fn->flows);
+	fn->flows.limit = min(fn->flows.limit, ftq_net_flow_limit_max(fn));
+	return 0;
+
+free_maps:
+	ftq_maps_free(&fn->maps);
+	return err;
+}
+
+/*
+ * Devices still are in the namespace, and packets still flow. When this
+ * returns no hook of ours is on any of them; the core waits for a grace period
+ * before it calls ftq_net_leave(), so nothing runs in our hooks by then.
+ */
+static void __net_exit ftq_net_pre_exit(struct net *net)
+{
+	struct ftq_net *fn = ftq_net(net);
+
+	rtnl_lock();
+	fn->dead = true;
+	ftq_hook_net_clear(fn);
+	rtnl_unlock();
+}
+
+static void __net_exit ftq_net_leave(struct net *net)
+{
+	struct ftq_net *fn = ftq_net(net);
+
+	/* @dead keeps it from being queued again. */
+	cancel_delayed_work_sync(&fn->check);
+
+	ftq_flows_exit(&fn->flows);
+	ftq_bindings_free(&fn->bindings);
+	ftq_maps_free(&fn->maps);
+	ftq_stats_exit(&fn->stats);
+}
+
+static struct pernet_operations ftq_net_ops = {
+	.init		= ftq_net_enter,
+	.pre_exit	= ftq_net_pre_exit,
+	.exit		= ftq_net_leave,
+	.id		= &ftq_net_id,
+	.size		= sizeof(struct ftq_net),
+};
+
+/**
+ * ftq_net_init() - begin to keep state for all namespaces
+ *
+ * Return: 0 or a negative error.
+ */
+int ftq_net_init(void)
+{
+	return register_pernet_subsys(&ftq_net_ops);
+}
+
+/**
+ * ftq_net_exit() - drop the state of all namespaces
+ */
+void ftq_net_exit(void)
+{
+	unregister_pernet_subsys(&ftq_net_ops);
+}

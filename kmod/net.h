@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FTQ_NET_H
+#define FTQ_NET_H
+
+#include <linux/list.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <net/net_namespace.h>
+
+#include "flow.h"
+#include "stats.h"
+
+/**
+ * struct ftq_net - all that the module keeps for one network namespace
+ *
+ * Configuration and hooks change under RTNL only. The packet path reaches this
+ * through its hooks (struct ftq_dev), which are gone before it is freed.
+ *
+ * @flows: accounted flows
+ * @stats: per-CPU counters
+ * @net: the namespace; outlives this
+ * @devs: struct ftq_dev of hooked devices by ifindex; RTNL
+ * @bindings: struct ftq_binding in the order of their creation; RTNL
+ * @maps: struct ftq_map, default first; RTNL
+ * @nr_maps: length of @maps; RTNL
+ * @nr_bindings: length of @bindings; RTNL
+ * @nr_flowtables: flowtable hooks seen by the last sync; RTNL
+ * @generation: grows with each change of the configuration, never 0; RTNL
+ * @dead: the namespace is going, nothing is hooked any more; RTNL
+ * @stale: a netdev event asks for a sync of all devices; RTNL
+ * @check: puts hooks where they should be: soon after ftq_hook_kick(), and
+ *	every 2 s while something is bound. Never cancelled under RTNL, which it
+ *	takes
+ */
+struct ftq_net {
+	struct ftq_flows	flows;
+	struct ftq_stats	stats;
+	struct net		*net;
+	struct xarray		devs;
+	struct list_head	bindings;
+	struct list_head	maps;
+	unsigned int		nr_maps;
+	unsigned int		nr_bindings;
+	unsigned int		nr_flowtables;
+	u32			generation;
+	bool			dead;
+	bool			stale;
+	struct delayed_work	check;
+};
+
+struct ftq_net *ftq_net(const struct net *net);
+u32 ftq_net_flow_limit_max(const struct ftq_net *fn);
+void ftq_net_changed(struct ftq_net *fn);
+int ftq_net_init(void);
+void ftq_net_exit(void);
+
+#endif /* FTQ_NET_H */

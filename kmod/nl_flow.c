@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Generic netlink: flows.
+ */
+#include <linux/rtnetlink.h>
+#include <net/ipv6.h>
+
+#include "flow.h"
+#include "net.h"
+#include "netlink.h"
+
+const struct nla_policy ftq_nl_flow_policy[NF_FLOW_QOS_A_FLOW_DSCP + 1] = {
+	[NF_FLOW_QOS_A_FLOW_IIF] = { .type = NLA_U32 },
+	[NF_FLOW_QOS_A_FLOW_OIF] = { .type = NLA_U32 },
+	[NF_FLOW_QOS_A_FLOW_DEV] = { .type = NLA_U32 },
+	[NF_FLOW_QOS_A_FLOW_PROTO] = NLA_POLICY_MAX(NLA_U32, 255),
+	[NF_FLOW_QOS_A_FLOW_SRC_V4] = { .type = NLA_U32 },
+	[NF_FLOW_QOS_A_FLOW_SRC_V6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
+	[NF_FLOW_QOS_A_FLOW_SRC_LEN] = NLA_POLICY_MAX(NLA_U32, 128),
+	[NF_FLOW_QOS_A_FLOW_DST_V4] = { .type = NLA_U32 },
+	[NF_FLOW_QOS_A_FLOW_DST_V6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
+	[NF_FLOW_QOS_A_FLOW_DST_LEN] = NLA_POLICY_MAX(NLA_U32, 128),
+	[NF_FLOW_QOS_A_FLOW_SPORT] = { .type = NLA_U32 },
+	[NF_FLOW_QOS_A_FLOW_DPORT] = { .type = NLA_U32 },
+	[NF_FLOW_QOS_A_FLOW_DSCP] = NLA_POLICY_MAX(NLA_U32, 63),
+};
+
+/* An address prefix; family 0: any address. */
+struct ftq_nl_prefix {
+	struct in6_addr	addr;
+	u8		family;
+	u8		len;
+};
+
+/* A filter; has: BIT(number of the attribute) of those that were given. */
+struct ftq_nl_filter {
+	u32			has;
+	u32			iif;
+	u32			oif;
+	u32			dev;
+	u8			proto;
+	u8			dscp;
+	u16			sport;
+	u16			dport;
+	struct ftq_nl_prefix	src;
+	struct ftq_nl_prefix	dst;
+};
+
+/* State of a dump: allocated by its start, freed by its end. */
+struct ftq_nl_flow_dump {
+	struct ftq_flow_cursor	cursor;
+	struct ftq_nl_filter	filter;
+	/* Only while ftq_nl_flow_dump() runs: */
+	struct sk_buff		*skb;
+	struct ftq_nl_head	head;
+};
+
+struct ftq_nl_flow_ctx {
+	struct ftq_nl_flow_dump	*dump;
+};
+
+static int ftq_nl_flow_prefix(struct nlattr **tb, int v4, int v6, int len,
+			      struct ftq_nl_prefix *prefix,
+			      struct netlink_ext_ack *extack)
+{
+	u8 max;
+
+	if (tb[v4] && tb[v6]) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[v6],
+				    "an address is of one family");
+		return -EINVAL;
+	}
+	if (!tb[v4] && !tb[v6]) {
+		if (!tb[len])
+			return 0;
+		NL_SET_ERR_MSG_ATTR(extack, tb[len],
+				    "a prefix length needs an address");
+		return -EINVAL;
+	}
+
+	if (tb[v4]) {
+		prefix->family = NFPROTO_IPV4;
+		prefix->addr.s6_addr32[0] = nla_get_be32(tb[v4]);
+		max = 32;
+	} else {
+		prefix->family = NFPROTO_IPV6;
+		prefix->addr = nla_get_in6_addr(tb[v6]);
+		max = 128;
+	}
+	prefix->len = max;
+	if (!tb[len])
+		return 0;
+	if (nla_get_u32(tb[len]) > max) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[len],
+				    "longer than an address of this family");
+		return -EINVAL;
+	}
+	prefix->len = nla_get_u32(tb[len]);
+	return 0;
+}
+
+static int ftq_nl_flow_port(const struct ftq_nl_filter *filter,
+			    const struct nlattr *attr, u16 *port,
+			    struct netlink_ext_ack *extack)
+{
+	if (!attr)
+		return 0;
+	if (nla_get_u32(attr) > U16_MAX) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "a port is 0 to 65535");
+		return -ERANGE;
+	}
+	if (filter->has & BIT(NF_FLOW_QOS_A_FLOW_PROTO) &&
+	    filter->proto != IPPROTO_TCP && filter->proto != IPPROTO_UDP) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "only TCP and UDP have ports");
+		return -EINVAL;
+	}
+	*port = nla_get_u32(attr);
+	return 0;
+}
+
+static int ftq_nl_flow_filter(struct nlattr **tb, struct ftq_nl_filter *filter,
+			      struct netlink_ext_ack *extack)
+{
+	int i, err;
+
+	for (i = 1; i <= NF_FLOW_QOS_A_FLOW_DSCP; i++)
+		if (tb[i])
+			filter->has |= BIT(i);
+
+	if (tb[NF_FLOW_QOS_A_FLOW_IIF])
+		filter->iif = nla_get_u32(tb[NF_FLOW_QOS_A_FLOW_IIF]);
+	if (tb[NF_FLOW_QOS_A_FLOW_OIF])
+		filter->oif = nla_get_u32(tb[NF_FLOW_QOS_A_FLOW_OIF]);
+	if (tb[NF_FLOW_QOS_A_FLOW_DEV])
+		filter->dev = nla_get_u32(tb[NF_FLOW_QOS_A_FLOW_DEV]);
+	if (tb[NF_FLOW_QOS_A_FLOW_PROTO])
+		filter->proto = nla_get_u32(tb[NF_FLOW_QOS_A_FLOW_PROTO]);
+	if (tb[NF_FLOW_QOS_A_FLOW_DSCP])
+		filter->dscp = nla_get_u32(tb[NF_FLOW_QOS_A_FLOW_DSCP]);
+
+	err = ftq_nl_flow_port(filter, tb[NF_FLOW_QOS_A_FLOW_SPORT],
+			       &filter->sport, extack);
+	if (err)
+		return err;
+	err = ftq_nl_flow_port(filter, tb[NF_FLOW_QOS_A_FLOW_DPORT],
+			       &filter->dport, extack);
+	if (err)
+		return err;
+
+	err = ftq_nl_flow_prefix(tb, NF_FLOW_QOS_A_FLOW_SRC_V4,
+				 NF_FLOW_QOS_A_FLOW_SRC_V6,
+				 NF_FLOW_QOS_A_FLOW_SRC_LEN,
+				 &filter->src, extack);
+	if (err)
+		return err;
+	err = ftq_nl_flow_prefix(tb, NF_FLOW_QOS_A_FLOW_DST_V4,
+				 NF_FLOW_QOS_A_FLOW_DST_V6,
+				 NF_FLOW_QOS_A_FLOW_DST_LEN,
+				 &filter->dst, extack);
+	if (err)
+		return err;
+
+	if (filter->src.family && filter->dst.family &&
+	    filter->src.family != filter->dst.family) {
+		NL_SET_ERR_MSG(extack,
+			       "source and destination are of different families");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static bool ftq_nl_flow_in(const struct ftq_nl_prefix *prefix,
+			   const struct ftq_tuple *tuple, const __be32 *addr)
+{
+	if (!prefix->family)
+		return true;
+	return prefix->family == tuple->family &&
+	       ipv6_prefix_equal((const struct in6_addr *)addr, &prefix->addr,
+				 prefix->len);
+}
+
+static bool ftq_nl_flow_matches(const struct ftq_nl_filter *filter,
+				const struct ftq_flow *flow)
+{
+	const struct ftq_tuple *tuple = &flow->tuple;
+	u32 has = filter->has, oif = READ_ONCE(flow->oif);
+
+	if (!has)
+		return true;
+	if (has & BIT(NF_FLOW_QOS_A_FLOW_IIF) && tuple->iif != filter->iif)
+		return false;
+	if (has & BIT(NF_FLOW_QOS_A_FLOW_OIF) && oif != filter->oif)
+		return false;
+	if (has & BIT(NF_FLOW_QOS_A_FLOW_DEV) && tuple->iif != filter->dev &&
+	    oif != filter->dev)
+		return false;
+	if (has & BIT(NF_FLOW_QOS_A_FLOW_PROTO) && tuple->proto != filter->proto)
+		return false;
+	if (has & BIT(NF_FLOW_QOS_A_FLOW_SPORT) &&
+	    ntohs(tuple->sport) != filter->sport)
+		return false;
+	if (has & BIT(NF_FLOW_QOS_A_FLOW_DPORT) &&
+	    ntohs(tuple->dport) != filter->dport)
+		return false;
+	if (has & BIT(NF_FLOW_QOS_A_FLOW_DSCP) &&
+	    READ_ONCE(flow->dscp) != filter->dscp)
+		return false;
+	return ftq_nl_flow_in(&filter->src, tuple, tuple->src) &&
+	       ftq_nl_flow_in(&filter->dst, tuple, tuple->dst);
+}
+
+static int ftq_nl_flow_addrs(struct sk_buff *skb, const struct ftq_tuple *tuple)
+{
+	if (tuple->family == NFPROTO_IPV4)
+		return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_FAMILY, AF_INET) ||
+		       nla_put_be32(skb, NF_FLOW_QOS_A_FLOW_SRC_V4, tuple->src[0]) ||
+		       nla_put_be32(skb, NF_FLOW_QOS_A_FLOW_DST_V4, tuple->dst[0]);
+
+	return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_FAMILY, AF_INET6) ||
+	       nla_put(skb, NF_FLOW_QOS_A_FLOW_SRC_V6, sizeof(tuple->src), tuple->src) ||
+	       nla_put(skb, NF_FLOW_QOS_A_FLOW_DST_V6, sizeof(tuple->dst), tuple->dst);
+}
+
+static int ftq_nl_flow_tags(struct sk_buff *skb, const struct ftq_tuple *tuple)
+{
+	int i;
+
+	for (i = 0; i < FTQ_TAGS && tuple->vid[i]; i++)
+		if (nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_VLAN, tuple->vid[i]))
+			return -EMSGSIZE;
+	return tuple->pppoe ? nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PPPOE,
+					  ntohs(tuple->pppoe)) : 0;
+}
+
+/* Called by ftq_flows_walk(), under a spinlock. */
+static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
+{
+	struct ftq_nl_flow_dump *dump = arg;
+	const struct ftq_tuple *tuple = &flow->tuple;
+	struct sk_buff *skb = dump->skb;
+	u32 oif = READ_ONCE(flow->oif);
+	u8 given = READ_ONCE(flow->given);
+	unsigned long now = jiffies;
+	unsigned long last = READ_ONCE(flow->last);
+	void *msg;
+
+	if (!ftq_nl_flow_matches(&dump->filter, flow))
+		return 0;
+
+	msg = ftq_nl_put(skb, &dump->head);
+	if (!msg)
+		return -EMSGSIZE;
+
+	if (nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_IIF, tuple->iif) ||
+	    (oif && nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_OIF, oif)) ||
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PROTO, tuple->proto) ||
+	    ftq_nl_flow_addrs(skb, tuple) ||
+	    ((tuple->proto == IPPROTO_TCP || tuple->proto == IPPROTO_UDP) &&
+	     (nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_SPORT, ntohs(tuple->sport)) ||
+	      nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DPORT, ntohs(tuple->dport)))) ||
+	    ftq_nl_flow_tags(skb, tuple) ||
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_CLASS, READ_ONCE(flow->class)) ||
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, READ_ONCE(flow->dscp)) ||
+	    (given & FTQ_FLOW_HAS_PRIO &&
+	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, READ_ONCE(flow->prio))) ||
+	    (given & FTQ_FLOW_HAS_PCP &&
+	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PCP, READ_ONCE(flow->pcp))) ||
+	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_PACKETS,
+			      atomic64_read(&flow->packets),
+			      NF_FLOW_QOS_A_FLOW_PAD) ||
+	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_BYTES,
+			      atomic64_read(&flow->bytes),
+			      NF_FLOW_QOS_A_FLOW_PAD) ||
+	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_AGE_MS,
+			      jiffies_to_msecs(now - flow->first),
+			      NF_FLOW_QOS_A_FLOW_PAD) ||
+	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_IDLE_MS,
+			      time_after(now, last) ? jiffies_to_msecs(now - last) : 0,
+			      NF_FLOW_QOS_A_FLOW_PAD)) {
+		genlmsg_cancel(skb, msg);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, msg);
+	return 0;
+}
+
+int ftq_nl_flow_start(struct netlink_callback *cb)
+{
+	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
+	int err;
+
+	ctx->dump = kzalloc(sizeof(*ctx->dump), GFP_KERNEL);
+	if (!ctx->dump)
+		return ftq_nl_end(cb->extack, -ENOMEM);
+
+	err = ftq_nl_flow_filter(genl_info_dump(cb)->attrs, &ctx->dump->filter,
+				 cb->extack);
+	if (err) {
+		kfree(ctx->dump);
+		ctx->dump = NULL;
+	}
+	return err;
+}
+
+int ftq_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
+	struct ftq_net *fn = ftq_net(sock_net(cb->skb->sk));
+	struct ftq_nl_flow_dump *dump = ctx->dump;
+
+	dump->skb = skb;
+	dump->head = ftq_nl_dump(skb, cb, NF_FLOW_QOS_CMD_FLOW_GET);
+
+	rtnl_lock();
+	ftq_flows_walk(&fn->flows, &dump->cursor, ftq_nl_flow_fill, dump);
+	rtnl_unlock();
+	return skb->len;
+}
+
+int ftq_nl_flow_done(struct netlink_callback *cb)
+{
+	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
+
+	kfree(ctx->dump);
+	return 0;
+}
+
+int ftq_nl_flow_flush(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ftq_net *fn = ftq_net(genl_info_net(info));
+
+	rtnl_lock();
+	ftq_flows_flush(&fn->flows);
+	rtnl_unlock();
+	return 0;
+}

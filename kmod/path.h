@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FTQ_PATH_H
+#define FTQ_PATH_H
+
+#include <linux/netfilter.h>
+
+#include "map.h"
+
+struct ftq_dev;
+
+/**
+ * struct ftq_window - the one packet that a flowtable is given now
+ *
+ * On the stack of the ingress hook, named by the CPU's ftq_window pointer while
+ * the flowtable runs; the egress hook on the same CPU fills in what was done.
+ *
+ * @skb: the packet; compared, never followed, since it may be gone
+ * @net: namespace
+ * @first: the highest hooked device that the packet crossed; compared only
+ * @queue: device with a queue that the packet crossed; compared only
+ * @action: what the packet's class gets by the binding that decided, valid if
+ *	@first is set
+ * @oif: interface index of the device whose binding decided, 0: none yet
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @proto: IP protocol
+ * @class: class of the packet, 0..63
+ * @gso: the packet entered as one of several segments
+ * @done: enum nf_flow_qos_action bits of what was set
+ */
+struct ftq_window {
+	const struct sk_buff	*skb;
+	const struct net	*net;
+	const struct ftq_dev	*first;
+	const struct net_device	*queue;
+	struct ftq_action	action;
+	u32			oif;
+	u8			family;
+	u8			proto;
+	u8			class;
+	bool			gso;
+	u8			done;
+};
+
+unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state);
+unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
+			     const struct nf_hook_state *state);
+
+#endif /* FTQ_PATH_H */

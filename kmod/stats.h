@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FTQ_STATS_H
+#define FTQ_STATS_H
+
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+#include <linux/u64_stats_sync.h>
+#include <uapi/linux/nf_flow_qos.h>
+
+/**
+ * enum ftq_stat - counters of single events, in packets
+ * @FTQ_STAT_MISSED: handed to a flowtable and not taken
+ * @FTQ_STAT_PRIO_SET: skb->priority set
+ * @FTQ_STAT_PCP_SET: PCP set
+ * @FTQ_STAT_DSCP_SET: DSCP set
+ * @FTQ_STAT_PCP_CLEARED: taken only because the tag was made to match
+ * @FTQ_STAT_FLOWS_DROPPED: not accounted on a flow
+ * @FTQ_STAT_NOT_PARSED: no readable IP header
+ * @FTQ_STAT_NR: how many there are
+ */
+enum ftq_stat {
+	FTQ_STAT_MISSED,
+	FTQ_STAT_PRIO_SET,
+	FTQ_STAT_PCP_SET,
+	FTQ_STAT_DSCP_SET,
+	FTQ_STAT_PCP_CLEARED,
+	FTQ_STAT_FLOWS_DROPPED,
+	FTQ_STAT_NOT_PARSED,
+	FTQ_STAT_NR,
+};
+
+/**
+ * struct ftq_counts - the statistics as plain numbers
+ * @packets: taken by a flowtable, by class
+ * @bytes: of those packets, from the IP header on, by class
+ * @stat: the other counters
+ */
+struct ftq_counts {
+	u64	packets[NF_FLOW_QOS_CLASSES];
+	u64	bytes[NF_FLOW_QOS_CLASSES];
+	u64	stat[FTQ_STAT_NR];
+};
+
+/**
+ * struct ftq_stats_cpu - the counters of one CPU
+ * @syncp: written by this CPU in BH context
+ * @packets: as in struct ftq_counts
+ * @bytes: as in struct ftq_counts
+ * @stat: as in struct ftq_counts
+ */
+struct ftq_stats_cpu {
+	struct u64_stats_sync	syncp;
+	u64_stats_t		stat[FTQ_STAT_NR];
+	u64_stats_t		packets[NF_FLOW_QOS_CLASSES];
+	u64_stats_t		bytes[NF_FLOW_QOS_CLASSES];
+};
+
+/**
+ * struct ftq_stats - statistics of a namespace
+ * @cpu: counters, only ever growing
+ * @base: what a reset found, subtracted from what is shown
+ * @lock: protects @base
+ */
+struct ftq_stats {
+	struct ftq_stats_cpu __percpu	*cpu;
+	struct ftq_counts		*base;
+	spinlock_t			lock;
+};
+
+static inline void ftq_stat_inc(struct ftq_stats *stats, enum ftq_stat stat)
+{
+	struct ftq_stats_cpu *cpu = this_cpu_ptr(stats->cpu);
+
+	u64_stats_update_begin(&cpu->syncp);
+	u64_stats_inc(&cpu->stat[stat]);
+	u64_stats_update_end(&cpu->syncp);
+}
+
+int ftq_stats_init(struct ftq_stats *stats);
+void ftq_stats_exit(struct ftq_stats *stats);
+void ftq_stats_read(struct ftq_stats *stats, struct ftq_counts *counts);
+void ftq_stats_reset(struct ftq_stats *stats);
+
+#endif /* FTQ_STATS_H */
