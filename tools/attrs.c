@@ -20,6 +20,7 @@ static const struct attr_desc entry_attrs[] = {
 	[NF_FLOW_QOS_A_ENTRY_DSCP] = { "dscp", NULL },
 	[NF_FLOW_QOS_A_ENTRY_KEEP] = { "keep", NULL },
 };
+
 SET(entry_set, "entry", entry_attrs);
 
 static const struct attr_desc map_attrs[] = {
@@ -29,6 +30,7 @@ static const struct attr_desc map_attrs[] = {
 	[NF_FLOW_QOS_A_MAP_BOUND] = { "bound", NULL },
 	[NF_FLOW_QOS_A_MAP_GENERATION] = { "generation", NULL },
 };
+
 SET(map_set_, "map", map_attrs);
 
 static const struct attr_desc dev_attrs[] = {
@@ -42,6 +44,7 @@ static const struct attr_desc dev_attrs[] = {
 	[NF_FLOW_QOS_A_DEV_REASON] = { "reason", NULL },
 	[NF_FLOW_QOS_A_DEV_GENERATION] = { "generation", NULL },
 };
+
 SET(dev_set_, "dev", dev_attrs);
 
 static const struct attr_desc flow_attrs[] = {
@@ -70,6 +73,7 @@ static const struct attr_desc flow_attrs[] = {
 	[NF_FLOW_QOS_A_FLOW_IDLE_MS] = { "idle-ms", NULL },
 	[NF_FLOW_QOS_A_FLOW_PAD] = { "pad", NULL },
 };
+
 SET(flow_set, "flow", flow_attrs);
 
 static const struct attr_desc class_stats_attrs[] = {
@@ -78,6 +82,7 @@ static const struct attr_desc class_stats_attrs[] = {
 	[NF_FLOW_QOS_A_CLASS_STATS_BYTES] = { "bytes", NULL },
 	[NF_FLOW_QOS_A_CLASS_STATS_PAD] = { "pad", NULL },
 };
+
 SET(class_stats_set, "class-stats", class_stats_attrs);
 
 static const struct attr_desc stats_attrs[] = {
@@ -94,12 +99,14 @@ static const struct attr_desc stats_attrs[] = {
 	[NF_FLOW_QOS_A_STATS_CLASS] = { "class", &class_stats_set },
 	[NF_FLOW_QOS_A_STATS_PAD] = { "pad", NULL },
 };
+
 SET(stats_set, "stats", stats_attrs);
 
 static const struct attr_desc config_attrs[] = {
 	[NF_FLOW_QOS_A_CONFIG_FLOW_LIMIT] = { "flow-limit", NULL },
 	[NF_FLOW_QOS_A_CONFIG_FLOW_TIMEOUT] = { "flow-timeout", NULL },
 };
+
 SET(config_set_, "config", config_attrs);
 
 static const struct attr_desc flowtable_attrs[] = {
@@ -108,6 +115,7 @@ static const struct attr_desc flowtable_attrs[] = {
 	[NF_FLOW_QOS_A_FLOWTABLE_PRIORITY] = { "priority", NULL },
 	[NF_FLOW_QOS_A_FLOWTABLE_STATE] = { "state", NULL },
 };
+
 SET(flowtable_set, "flowtable", flowtable_attrs);
 
 static const struct attr_desc status_attrs[] = {
@@ -116,6 +124,7 @@ static const struct attr_desc status_attrs[] = {
 	[NF_FLOW_QOS_A_STATUS_FLOWTABLE] = { "flowtable", &flowtable_set },
 	[NF_FLOW_QOS_A_STATUS_GENERATION] = { "generation", NULL },
 };
+
 SET(status_set, "status", status_attrs);
 
 static const struct attr_desc restore_attrs[] = {
@@ -123,8 +132,10 @@ static const struct attr_desc restore_attrs[] = {
 	[NF_FLOW_QOS_A_RESTORE_DEV] = { "dev", &dev_set_ },
 	[NF_FLOW_QOS_A_RESTORE_CONFIG] = { "config", &config_set_ },
 };
+
 SET(restore_set, "restore", restore_attrs);
 
+/* All of them, for the unit test. */
 const struct attr_set *const attr_sets[] = {
 	&entry_set, &map_set_, &dev_set_, &flow_set, &class_stats_set,
 	&stats_set, &config_set_, &flowtable_set, &status_set, &restore_set,

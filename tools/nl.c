@@ -264,7 +264,7 @@ static const char *way_out(uint8_t cmd, int err, bool said)
 		break;
 	case EOPNOTSUPP:
 		if (!said)
-			return "the loaded module is older than this command: rebuild and reload it";
+			return "the loaded module is older than this command: reload a new one";
 		break;
 	case EEXIST:
 		if (cmd == NF_FLOW_QOS_CMD_MAP_NEW)

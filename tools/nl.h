@@ -29,7 +29,7 @@ void msg_str(struct msg *m, uint16_t type, const char *s);
 size_t msg_nest(struct msg *m, uint16_t type);
 void msg_nest_end(struct msg *m, size_t nest);
 
-/* What an acknowledgement says. */
+/* What an ack says. */
 struct nl_failure {
 	int err;			/* errno; 0: none */
 	char text[256];			/* extended ack, "" without */

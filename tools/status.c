@@ -73,23 +73,27 @@ static void __printf(2, 3) warn(struct status *s, const char *fmt, ...)
 	s->warnings[s->nwarnings++] = xstrdup(text);
 }
 
+/* What a state means and what to do about it. */
+static const char *const remedies[] = {
+	[NF_FLOW_QOS_DEV_STATE_ABSENT] =
+		"there is no device of that name; the binding takes hold when one comes",
+	[NF_FLOW_QOS_DEV_STATE_DOWN] =
+		"ip link set it up",
+	[NF_FLOW_QOS_DEV_STATE_UNRESOLVED] =
+		"the devices below it are not known yet",
+	[NF_FLOW_QOS_DEV_STATE_NO_FLOWTABLE] =
+		"nothing is offloaded: add a flowtable with nft and offload flows to it",
+	[NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK] =
+		"the kernel has no netdev egress hooks, only the any binding's prio is given",
+	[NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED] =
+		"another ingress chain stands before a flowtable: give it another priority than the flowtable's, or load it before the flowtable",
+};
+
 static const char *remedy(uint32_t state)
 {
-	switch (state) {
-	case NF_FLOW_QOS_DEV_STATE_ABSENT:
-		return "there is no device of that name; the binding takes hold when one comes";
-	case NF_FLOW_QOS_DEV_STATE_DOWN:
-		return "the device is down: ip link set it up";
-	case NF_FLOW_QOS_DEV_STATE_UNRESOLVED:
-		return "the devices below it are not known yet";
-	case NF_FLOW_QOS_DEV_STATE_NO_FLOWTABLE:
-		return "nothing is offloaded: add a flowtable with nft and offload flows to it";
-	case NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK:
-		return "the kernel has no netdev egress hooks, only the any binding's prio is given";
-	case NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED:
-		return "another ingress chain stands before a flowtable: give that chain another priority than the flowtable's, or load it before the flowtable";
-	}
-	return "this command does not know the state: install command and module from one release";
+	if (state < ARRAY_SIZE(remedies) && remedies[state])
+		return remedies[state];
+	return "this command does not know the state: install both from one release";
 }
 
 static void warn_devices(struct status *s)

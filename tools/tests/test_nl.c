@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Messages made and taken apart; refusals put into words. */
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+
+#include "plan.h"
+#include "unit.h"
+
+static const struct nlmsghdr *finish(struct msg *m)
+{
+	struct nlmsghdr *nlh = (void *)m->buf;
+
+	nlh->nlmsg_len = (uint32_t)m->len;
+	return nlh;
+}
+
+static void entries(void)
+{
+	const struct entry full = { 0x10010, NF_FLOW_QOS_PCP_VLAN, 34 };
+	const struct entry keep = { KEEP, KEEP, KEEP };
+	const struct entry top = { UINT32_MAX, 7, 63 };
+	struct map map;
+	struct msg m;
+
+	msg_init(&m, NF_FLOW_QOS_CMD_MAP_SET, 0, "map \"%s\"", "x");
+	msg_str(&m, NF_FLOW_QOS_A_MAP_NAME, "voice");
+	put_entry(&m, 46, ACT_PRIO | ACT_PCP | ACT_DSCP, &full);
+	put_entry(&m, 0, ACT_PRIO | ACT_PCP | ACT_DSCP, &keep);
+	put_entry(&m, 63, ACT_PRIO | ACT_PCP | ACT_DSCP, &top);
+	put_entry(&m, 1, ACT_PCP, &top);
+	msg_u32(&m, NF_FLOW_QOS_A_MAP_BOUND, 3);
+	map_decode(finish(&m), &map);
+	CHECK_STR(map.name, "voice");
+	CHECK_INT(map.bound, 3);
+	CHECK(entry_equal(&map.e[46], &full));
+	CHECK(entry_equal(&map.e[0], &keep));
+	CHECK(entry_equal(&map.e[63], &top));
+	CHECK_INT(map.e[1].pcp, 7);
+	CHECK_INT(map.e[1].prio, KEEP);
+	CHECK_INT(msg_cmd(finish(&m)), NF_FLOW_QOS_CMD_MAP_SET);
+	msg_free(&m);
+}
+
+/* keep is a bit, never a value and a bit. */
+static void keep_bits(void)
+{
+	const struct entry e = { KEEP, 3, KEEP };
+	const struct nlattr *tb[NF_FLOW_QOS_A_MAP_MAX + 1];
+	const struct nlattr *et[NF_FLOW_QOS_A_ENTRY_MAX + 1];
+	struct msg m;
+
+	msg_init(&m, NF_FLOW_QOS_CMD_MAP_SET, 0, "%s", "");
+	put_entry(&m, 5, ACT_PRIO | ACT_PCP, &e);
+	attrs_of(finish(&m), tb, NF_FLOW_QOS_A_MAP_MAX);
+	CHECK(tb[NF_FLOW_QOS_A_MAP_ENTRY]);
+	CHECK(tb[NF_FLOW_QOS_A_MAP_ENTRY]->nla_type & NLA_F_NESTED);
+	attrs_nested(tb[NF_FLOW_QOS_A_MAP_ENTRY], et, NF_FLOW_QOS_A_ENTRY_MAX);
+	CHECK_INT(attr_u32(et[NF_FLOW_QOS_A_ENTRY_CLASS], 99), 5);
+	CHECK(!et[NF_FLOW_QOS_A_ENTRY_PRIO]);
+	CHECK_INT(attr_u32(et[NF_FLOW_QOS_A_ENTRY_PCP], 99), 3);
+	CHECK(!et[NF_FLOW_QOS_A_ENTRY_DSCP]);
+	CHECK_INT(attr_u32(et[NF_FLOW_QOS_A_ENTRY_KEEP], 99), ACT_PRIO);
+	msg_free(&m);
+}
+
+static void devices(void)
+{
+	struct dev_change c = {
+		.name = "eth0.7", .map = "m", .trust = NF_FLOW_QOS_TRUST_NONE,
+		.named = DEV_MAP | DEV_TRUST | DEV_ABSENT,
+	};
+	const struct nlattr *tb[NF_FLOW_QOS_A_DEV_MAX + 1];
+	struct dev d;
+	struct msg m;
+
+	msg_init(&m, NF_FLOW_QOS_CMD_DEV_SET, 0, "%s", "");
+	put_dev_change(&m, &c);
+	attrs_of(finish(&m), tb, NF_FLOW_QOS_A_DEV_MAX);
+	CHECK(tb[NF_FLOW_QOS_A_DEV_ABSENT]);
+	CHECK(!tb[NF_FLOW_QOS_A_DEV_SCOPE]);
+	msg_str(&m, NF_FLOW_QOS_A_DEV_REASON, "because");
+	msg_u32(&m, NF_FLOW_QOS_A_DEV_STATE, NF_FLOW_QOS_DEV_STATE_DOWN);
+	dev_decode(finish(&m), &d);
+	CHECK_STR(d.name, "eth0.7");
+	CHECK_STR(d.map, "m");
+	CHECK_INT(d.ifindex, 0);
+	CHECK_STR(trust_name(d.trust), "none");
+	CHECK_STR(dev_state_name(d.state), "down");
+	CHECK_STR(d.reason, "because");
+	free(d.reason);
+	msg_free(&m);
+	CHECK_STR(dev_state_name(NF_FLOW_QOS_DEV_STATE_ACTIVE), "active");
+	CHECK_STR(dev_state_name(NF_FLOW_QOS_DEV_STATE_NO_FLOWTABLE), "no-flowtable");
+	CHECK_STR(dev_state_name(NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK), "no-egress-hook");
+	CHECK_STR(dev_state_name(NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED), "order-blocked");
+	CHECK_STR(dev_state_name(77), "unknown");
+}
+
+/* Attributes shorter than their type do not read beyond themselves. */
+static void short_attributes(void)
+{
+	const struct nlattr *tb[NF_FLOW_QOS_A_FLOW_MAX + 1];
+	uint16_t two = 0x1234;
+	char name[4];
+	struct msg m;
+
+	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_GET, 0, "%s", "");
+	msg_put(&m, NF_FLOW_QOS_A_FLOW_IIF, &two, sizeof(two));
+	msg_put(&m, NF_FLOW_QOS_A_FLOW_PACKETS, &two, sizeof(two));
+	msg_put(&m, NF_FLOW_QOS_A_FLOW_SRC_V6, "abcdef", 6);
+	msg_u32(&m, 200, 1);
+	attrs_of(finish(&m), tb, NF_FLOW_QOS_A_FLOW_MAX);
+	CHECK_INT(attr_u32(tb[NF_FLOW_QOS_A_FLOW_IIF], 42), 42);
+	CHECK_INT(attr_u64(tb[NF_FLOW_QOS_A_FLOW_PACKETS]), 0);
+	CHECK(attr_str(tb[NF_FLOW_QOS_A_FLOW_SRC_V6], name, sizeof(name)));
+	CHECK_STR(name, "abc");
+	CHECK(!attr_str(NULL, name, sizeof(name)));
+	CHECK_STR(name, "");
+	msg_free(&m);
+}
+
+static void paths(void)
+{
+	const struct entry e = { 1, 2, KEEP };
+	size_t name, entry, second;
+	char out[64];
+	struct msg m;
+
+	msg_init(&m, NF_FLOW_QOS_CMD_MAP_SET, 0, "%s", "");
+	name = m.len;
+	msg_str(&m, NF_FLOW_QOS_A_MAP_NAME, "abc");
+	entry = m.len;
+	put_entry(&m, 1, ACT_PRIO | ACT_PCP, &e);
+	second = m.len;
+	put_entry(&m, 2, ACT_PRIO, &e);
+	CHECK(attr_path(m.buf, m.len, m.cmd, (uint32_t)name, out, sizeof(out)));
+	CHECK_STR(out, "name");
+	CHECK(attr_path(m.buf, m.len, m.cmd, (uint32_t)entry, out, sizeof(out)));
+	CHECK_STR(out, "entry");
+	CHECK(attr_path(m.buf, m.len, m.cmd, (uint32_t)entry + 4, out, sizeof(out)));
+	CHECK_STR(out, "entry.class");
+	CHECK(attr_path(m.buf, m.len, m.cmd, (uint32_t)entry + 20, out, sizeof(out)));
+	CHECK_STR(out, "entry.pcp");
+	CHECK(attr_path(m.buf, m.len, m.cmd, (uint32_t)second + 12, out, sizeof(out)));
+	CHECK_STR(out, "entry.prio");
+	CHECK(!attr_path(m.buf, m.len, m.cmd, (uint32_t)m.len, out, sizeof(out)));
+	CHECK(!attr_path(m.buf, m.len, m.cmd, 4, out, sizeof(out)));
+	CHECK(!attr_path(m.buf, m.len, 99, (uint32_t)name, out, sizeof(out)));
+	CHECK(attr_missing(m.buf, m.len, m.cmd, 0, NF_FLOW_QOS_A_MAP_NAME, out, sizeof(out)));
+	CHECK_STR(out, "name");
+	CHECK(attr_missing(m.buf, m.len, m.cmd, (uint32_t)second,
+			   NF_FLOW_QOS_A_ENTRY_CLASS, out, sizeof(out)));
+	CHECK_STR(out, "entry.class");
+	msg_free(&m);
+}
+
+/* A kernel's ack, as it is on the wire. */
+static void make_ack(struct msg *m, int err, bool capped, const struct msg *request)
+{
+	struct nlmsghdr *nlh;
+	struct nlmsgerr *e;
+	size_t copy = capped ? 0 : NLMSG_ALIGN(request->len) - NLMSG_HDRLEN;
+
+	memset(m, 0, sizeof(*m));
+	m->cap = 4096;
+	m->buf = calloc(1, m->cap);
+	nlh = (void *)m->buf;
+	nlh->nlmsg_type = NLMSG_ERROR;
+	nlh->nlmsg_flags = NLM_F_ACK_TLVS | (capped ? NLM_F_CAPPED : 0);
+	e = (void *)(m->buf + NLMSG_HDRLEN);
+	e->error = -err;
+	e->msg.nlmsg_len = (uint32_t)request->len;
+	m->len = NLMSG_HDRLEN + sizeof(*e) + copy;
+}
+
+static void refusals(void)
+{
+	struct nl_failure f;
+	struct msg m, ack;
+	char out[256];
+	size_t offs;
+	int capped;
+
+	msg_init(&m, NF_FLOW_QOS_CMD_DEV_SET, 0, "device \"%s\"", "eth0");
+	msg_str(&m, NF_FLOW_QOS_A_DEV_NAME, "eth0");
+	offs = m.len;
+	msg_str(&m, NF_FLOW_QOS_A_DEV_MAP, "nosuch");
+	for (capped = 0; capped < 2; capped++) {
+		make_ack(&ack, ENOENT, capped, &m);
+		msg_str(&ack, NLMSGERR_ATTR_MSG, "no such map");
+		msg_u32(&ack, NLMSGERR_ATTR_OFFS, (uint32_t)offs);
+		nl_decode_ack(finish(&ack), &f);
+		CHECK_INT(f.err, ENOENT);
+		CHECK_STR(f.text, "no such map");
+		CHECK(f.has_offs);
+		nl_explain(&m, &f, out, sizeof(out));
+		CHECK_STR(out, "device \"eth0\": no such map (attribute map); 'ftqos map show' lists the maps");
+		msg_free(&ack);
+	}
+	/* Without an extended ack the errno speaks, with the way out. */
+	make_ack(&ack, EPERM, 1, &m);
+	nl_decode_ack(finish(&ack), &f);
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "device \"eth0\": Operation not permitted; this needs CAP_NET_ADMIN in the network namespace (try sudo)");
+	msg_free(&ack);
+	make_ack(&ack, EOPNOTSUPP, 1, &m);
+	nl_decode_ack(finish(&ack), &f);
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK(strstr(out, "older than this command"));
+	/* The module's own "not yet" is not an old module. */
+	msg_str(&ack, NLMSGERR_ATTR_MSG, "not supported yet");
+	nl_decode_ack(finish(&ack), &f);
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "device \"eth0\": not supported yet");
+	msg_free(&ack);
+	/* Something is missing. */
+	make_ack(&ack, EINVAL, 1, &m);
+	msg_u32(&ack, 5, NF_FLOW_QOS_A_DEV_NAME);
+	nl_decode_ack(finish(&ack), &f);
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "device \"eth0\": Invalid argument (missing attribute name)");
+	msg_free(&ack);
+	msg_free(&m);
+}
+
+/* The end of a dump carries its error, and its extended ack. */
+static void dump_end(void)
+{
+	struct nl_failure f;
+	struct nlmsghdr *nlh;
+	struct msg m = { 0 };
+	int err = -EINVAL;
+
+	m.cap = 256;
+	m.buf = calloc(1, m.cap);
+	nlh = (void *)m.buf;
+	nlh->nlmsg_type = NLMSG_DONE;
+	nlh->nlmsg_flags = NLM_F_MULTI | NLM_F_ACK_TLVS;
+	memcpy(m.buf + NLMSG_HDRLEN, &err, sizeof(err));
+	m.len = NLMSG_HDRLEN + sizeof(err);
+	msg_str(&m, NLMSGERR_ATTR_MSG, "ports do not fit");
+	nl_decode_ack(finish(&m), &f);
+	CHECK_INT(f.err, EINVAL);
+	CHECK_STR(f.text, "ports do not fit");
+	err = 0;
+	memcpy(m.buf + NLMSG_HDRLEN, &err, sizeof(err));
+	nl_decode_ack(finish(&m), &f);
+	CHECK_INT(f.err, 0);
+	/* Cut short anywhere, it does not read beyond its end. */
+	for (; m.len >= NLMSG_HDRLEN; m.len--) {
+		struct msg copy = { .len = m.len };
+
+		copy.buf = malloc(m.len);
+		memcpy(copy.buf, m.buf, m.len);
+		nl_decode_ack(finish(&copy), &f);
+		free(copy.buf);
+	}
+	free(m.buf);
+}
+
+static int read_text(struct plan *p, const char *text)
+{
+	FILE *f = fmemopen((void *)text, strlen(text), "r");
+	int ret;
+
+	plan_init(p);
+	ret = read_commands(f, "t", p);
+	fclose(f);
+	return ret;
+}
+
+struct walked {
+	const char *buf;
+	const struct spans *spans;
+	int maps, devs, configs, entries;
+};
+
+static int walk_entry(const struct nlattr *a, void *data)
+{
+	struct walked *w = data;
+	const struct nlattr *tb[NF_FLOW_QOS_A_ENTRY_MAX + 1];
+	uint32_t offs = (uint32_t)((const char *)a - w->buf), want = 4;
+
+	if (mnl_attr_get_type(a) != NF_FLOW_QOS_A_MAP_ENTRY)
+		return MNL_CB_OK;
+	attrs_nested(a, tb, NF_FLOW_QOS_A_ENTRY_MAX);
+	if (attr_u32(tb[NF_FLOW_QOS_A_ENTRY_CLASS], 99) == 46)
+		want = 6;
+	CHECK_INT(spans_line(w->spans, offs), want);
+	CHECK_INT(spans_line(w->spans, offs + 4), want);
+	w->entries++;
+	return MNL_CB_OK;
+}
+
+static int walk_top(const struct nlattr *a, void *data)
+{
+	struct walked *w = data;
+	uint32_t offs = (uint32_t)((const char *)a - w->buf);
+
+	switch (mnl_attr_get_type(a)) {
+	case NF_FLOW_QOS_A_RESTORE_MAP:
+		CHECK_INT(spans_line(w->spans, offs), w->maps ? 7 : 2);
+		if (!w->maps++)
+			mnl_attr_parse_nested(a, walk_entry, w);
+		break;
+	case NF_FLOW_QOS_A_RESTORE_DEV:
+		CHECK_INT(spans_line(w->spans, offs), w->devs ? 9 : 8);
+		CHECK_INT(spans_line(w->spans, offs + 4), w->devs ? 9 : 8);
+		w->devs++;
+		break;
+	case NF_FLOW_QOS_A_RESTORE_CONFIG:
+		CHECK_INT(spans_line(w->spans, offs), 10);
+		w->configs++;
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static void restore_lines(void)
+{
+	struct spans spans = { 0 };
+	struct walked w = { 0 };
+	struct plan p;
+	char out[64];
+	struct msg m;
+
+	CHECK_INT(read_text(&p, "# 1\n"
+			    "map add m\n"		/* 2 */
+			    "\n"
+			    "map set m cs1,ef \\\n"	/* 4, 5 */
+			    "  pcp 3\n"
+			    "map set m ef prio 9\n"	/* 6 */
+			    "map add plain\n"		/* 7 */
+			    "dev set eth0 map m absent\n" /* 8 */
+			    "dev set any\n"		/* 9 */
+			    "config set flow-limit 7\n"), ST_OK);
+	msg_init(&m, NF_FLOW_QOS_CMD_RESTORE, 0, "%s", "");
+	plan_message(&p, &m, &spans);
+	w.buf = m.buf;
+	w.spans = &spans;
+	mnl_attr_parse(finish(&m), GENL_HDRLEN, walk_top, &w);
+	/* default is as it was made and not among them; plain has no entries. */
+	CHECK_INT(w.maps, 2);
+	CHECK_INT(w.entries, 2);
+	CHECK_INT(w.devs, 2);
+	CHECK_INT(w.configs, 1);
+	CHECK_INT(spans_line(&spans, 0), 0);
+	CHECK_INT(spans_line(&spans, (uint32_t)m.len), 0);
+	/* The path of the first entry's class, inside its map. */
+	CHECK(attr_path(m.buf, m.len, m.cmd, NLMSG_HDRLEN + GENL_HDRLEN + 4 + 8 + 4, out,
+			sizeof(out)));
+	CHECK_STR(out, "map.entry.class");
+	free(spans.v);
+	msg_free(&m);
+	plan_free(&p);
+}
+
+static void restore_large(void)
+{
+	struct spans spans = { 0 };
+	char line[64], *text = NULL;
+	struct plan p;
+	struct msg m;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	int i;
+
+	for (i = 0; i < 63; i++) {
+		snprintf(line, sizeof(line), "map add m%d preset openwrt\n", i);
+		fputs(line, f);
+	}
+	fclose(f);
+	CHECK_INT(read_text(&p, text), ST_OK);
+	msg_init(&m, NF_FLOW_QOS_CMD_RESTORE, 0, "%s", "");
+	plan_message(&p, &m, &spans);
+	CHECK_INT(p.nmaps, 64);
+	CHECK(m.len > 63 * 64 * 28);
+	CHECK(mnl_nlmsg_ok(finish(&m), (int)m.len));
+	CHECK_INT(spans_line(&spans, (uint32_t)m.len - 4), 63);
+	free(spans.v);
+	msg_free(&m);
+	plan_free(&p);
+	free(text);
+}
+
+/* The tables of names against the specification, word by word. */
+static void specification(void)
+{
+	char path[4096], line[512], word[64];
+	const struct attr_set *set = NULL;
+	bool in_sets = false, in_attrs = false;
+	unsigned int next = 0, seen = 0;
+	size_t i;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/../Documentation/netlink/specs/nf_flow_qos.yaml",
+		 tools_dir);
+	f = fopen(path, "r");
+	CHECK(f);
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		if (line[0] != ' ' && line[0] != '\n' && line[0] != '#')
+			in_sets = !strncmp(line, "attribute-sets:", 15);
+		if (!in_sets)
+			continue;
+		if (sscanf(line, "    name: %63s", word) == 1 && !strncmp(line, "    name", 8)) {
+			if (set)
+				CHECK_INT(next, set->max + 1);
+			set = NULL;
+			next = 1;
+			in_attrs = false;
+			for (i = 0; i < nattr_sets; i++)
+				if (!strcmp(attr_sets[i]->name, word))
+					set = attr_sets[i];
+			/* Subsets have the numbers of their set. */
+			if (!set)
+				CHECK(!strncmp(word, "restore-", 8));
+			seen += !!set;
+		}
+		if (!strncmp(line, "    attributes:", 15))
+			in_attrs = true;
+		if (!set || !in_attrs || strncmp(line, "        name: ", 14))
+			continue;
+		if (sscanf(line, " name: %63s", word) != 1)
+			continue;
+		if (next > set->max || strcmp(set->attrs[next].name, word)) {
+			printf("# %s: %u is %s in the specification\n", set->name, next, word);
+			failures++;
+		}
+		next++;
+	}
+	fclose(f);
+	if (set)
+		CHECK_INT(next, set->max + 1);
+	CHECK_INT(seen, nattr_sets);
+}
+
+const struct test nl_tests[] = {
+	{ "entries in a message and back", entries },
+	{ "keep is a bit", keep_bits },
+	{ "bindings in a message and back", devices },
+	{ "attributes that are too short", short_attributes },
+	{ "names of attributes by offset", paths },
+	{ "refusals in words", refusals },
+	{ "the end of a dump", dump_end },
+	{ "lines of a restore by offset", restore_lines },
+	{ "a restore of 64 maps", restore_large },
+	{ "names of attributes as specified", specification },
+	{ NULL, NULL },
+};

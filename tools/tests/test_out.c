@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Text and JSON. */
+#include "out.h"
+#include "unit.h"
+
+static const char *json_of(const char *s)
+{
+	static char buf[256];
+
+	opts.json = true;
+	out_begin();
+	out_record();
+	out_str("k", NULL, s);
+	out_record_end();
+	snprintf(buf, sizeof(buf), "%s", out_peek());
+	out_drop();
+	opts.json = false;
+	return buf;
+}
+
+static void escapes(void)
+{
+	CHECK_STR(json_of("eth0"), "{\"k\":\"eth0\"}");
+	CHECK_STR(json_of("a\"b\\c/"), "{\"k\":\"a\\\"b\\\\c/\"}");
+	CHECK_STR(json_of("\n\t\x01\x7f"), "{\"k\":\"\\u000a\\u0009\\u0001\\u007f\"}");
+	CHECK_STR(json_of("\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80"),
+		  "{\"k\":\"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\"}");
+	/* Not UTF-8: alone, cut, overlong, surrogate, too high. */
+	CHECK_STR(json_of("\xff"), "{\"k\":\"\\ufffd\"}");
+	CHECK_STR(json_of("a\xc3"), "{\"k\":\"a\\ufffd\"}");
+	CHECK_STR(json_of("\xc0\xaf"), "{\"k\":\"\\ufffd\\ufffd\"}");
+	CHECK_STR(json_of("\xe0\x80\xaf"), "{\"k\":\"\\ufffd\\ufffd\\ufffd\"}");
+	CHECK_STR(json_of("\xed\xa0\x80"), "{\"k\":\"\\ufffd\\ufffd\\ufffd\"}");
+	CHECK_STR(json_of("\xf5\x80\x80\x80"), "{\"k\":\"\\ufffd\\ufffd\\ufffd\\ufffd\"}");
+}
+
+static void build(void)
+{
+	out_record();
+	out_str("name", "name", "x");
+	out_bool("yes", "yes", true);
+	out_null("none", "none", "keep");
+	out_u64("big", "big", UINT64_MAX, NULL);
+	out_s64("low", "low", -5);
+	out_u64(NULL, "only text", 1, NULL);
+	out_ms("time", 1234005);
+	out_list("rows", "Rows");
+	out_item();
+	out_str("a", "A", "long value");
+	out_u64("n", "N", 1, NULL);
+	out_item_end();
+	out_item();
+	out_str("a", "A", "b");
+	out_u64("n", "N", 100, NULL);
+	out_str("extra", "EXTRA", "e\x1b[1m");
+	out_item_end();
+	out_list_end();
+	out_list("empty", "Empty");
+	out_list_end();
+	out_array("w");
+	if (opts.json) {
+		out_str(NULL, NULL, "one");
+		out_u64(NULL, NULL, 2, NULL);
+	}
+	out_array_end();
+	out_record_end();
+}
+
+static void json(void)
+{
+	opts.json = true;
+	out_begin();
+	build();
+	CHECK_STR(out_peek(),
+		  "{\"name\":\"x\",\"yes\":true,\"none\":null,\"big\":18446744073709551615,\"low\":-5,\"time\":1234.005,\"rows\":[{\"a\":\"long value\",\"n\":1},{\"a\":\"b\",\"n\":100,\"extra\":\"e\\u001b[1m\"}],\"empty\":[],\"w\":[\"one\",2]}");
+	out_drop();
+	opts.pretty = true;
+	out_begin();
+	out_list(NULL, NULL);
+	out_item();
+	out_u64("n", NULL, 1, NULL);
+	out_item_end();
+	out_list_end();
+	CHECK_STR(out_peek(), "[\n    {\n        \"n\": 1\n    }\n]");
+	out_drop();
+	out_begin();
+	out_list(NULL, NULL);
+	out_list_end();
+	CHECK_STR(out_peek(), "[]");
+	out_drop();
+	opts.pretty = false;
+	opts.json = false;
+}
+
+static void text(void)
+{
+	out_begin();
+	build();
+	CHECK_STR(out_peek(),
+		  "name       x\n"
+		  "yes        yes\n"
+		  "none       keep\n"
+		  "big        18446744073709551615\n"
+		  "low        -5\n"
+		  "only text  1\n"
+		  "\nRows\n"
+		  "A             N  EXTRA\n"
+		  "long value    1  -\n"
+		  "b           100  e?[1m\n");
+	out_drop();
+}
+
+static void units(void)
+{
+	char buf[32];
+
+	CHECK_STR(bytes_text(0, buf, sizeof(buf)), "0 B");
+	CHECK_STR(bytes_text(999, buf, sizeof(buf)), "999 B");
+	CHECK_STR(bytes_text(1000, buf, sizeof(buf)), "1.00 kB");
+	CHECK_STR(bytes_text(1050, buf, sizeof(buf)), "1.05 kB");
+	CHECK_STR(bytes_text(12345678, buf, sizeof(buf)), "12.3 MB");
+	CHECK_STR(bytes_text(999999999, buf, sizeof(buf)), "999 MB");
+	CHECK_STR(bytes_text(UINT64_MAX, buf, sizeof(buf)), "18.4 EB");
+	CHECK_STR(ms_text(0, buf, sizeof(buf)), "0.0 s");
+	CHECK_STR(ms_text(1260, buf, sizeof(buf)), "1.2 s");
+	CHECK_STR(ms_text(83000, buf, sizeof(buf)), "1 m 23 s");
+	CHECK_STR(ms_text(3723000, buf, sizeof(buf)), "1 h 2 m");
+}
+
+const struct test out_tests[] = {
+	{ "JSON strings", escapes },
+	{ "JSON documents", json },
+	{ "text tables", text },
+	{ "units", units },
+	{ NULL, NULL },
+};
