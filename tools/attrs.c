@@ -140,6 +140,7 @@ const struct attr_set *const attr_sets[] = {
 	&entry_set, &map_set_, &dev_set_, &flow_set, &class_stats_set,
 	&stats_set, &config_set_, &flowtable_set, &status_set, &restore_set,
 };
+
 const size_t nattr_sets = ARRAY_SIZE(attr_sets);
 
 const struct attr_set *attr_set_of(uint8_t cmd)

@@ -193,9 +193,13 @@ void dev_print_keys(const struct dev *dev)
 
 void devs_print(const char *key, const char *title, const struct devs *devs)
 {
+	static const char *const columns[] = {
+		"DEV", "IFINDEX", "MAP", "TRUST", "SCOPE", "STATE", "REASON", NULL,
+	};
 	size_t i;
 
 	out_list(key, title);
+	out_columns(columns);
 	for (i = 0; i < devs->n; i++) {
 		out_item();
 		dev_print_keys(&devs->v[i]);

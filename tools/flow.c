@@ -331,6 +331,11 @@ static int print_flow(const struct nlmsghdr *nlh, void *data)
 
 int flow_show(int argc, char **argv)
 {
+	static const char *const columns[] = {
+		"IN", "VLAN", "PPPOE", "PROTO", "SOURCE", "DESTINATION", "OUT",
+		"DSCP", "CLASS", "PRIO", "PCP", "PACKETS", "BYTES", "AGE", "IDLE",
+		NULL,
+	};
 	struct filter f;
 	struct msg m;
 	int ret;
@@ -346,6 +351,7 @@ int flow_show(int argc, char **argv)
 	}
 	out_begin();
 	out_list(NULL, NULL);
+	out_columns(columns);
 	ret = nl_run(&m, print_flow, NULL);
 	if (ret) {
 		out_drop();

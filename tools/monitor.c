@@ -70,7 +70,7 @@ static void text_event(const char *name, const struct nlmsghdr *nlh)
 	}
 }
 
-/* A deletion has the name; what else the message carries is not true any more. */
+/* A map that was deleted has but a name; a binding is as it was. */
 static void json_event(const struct nlmsghdr *nlh)
 {
 	struct limits limits;

@@ -275,7 +275,7 @@ static const char *way_out(uint8_t cmd, int err, bool said)
 			return "'ftqos dev show' names the devices that use it";
 		break;
 	case ENODEV:
-		if (cmd == NF_FLOW_QOS_CMD_DEV_SET)
+		if (cmd == NF_FLOW_QOS_CMD_DEV_SET && !said)
 			return "the word 'absent' allows a device that is not there yet";
 		break;
 	case ENOENT:

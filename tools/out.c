@@ -21,7 +21,7 @@ static bool first[DEPTH];
 
 /* Text: a table that is open; a record is one of two columns, no heads. */
 static const char *heads[COLUMNS];
-static bool right[COLUMNS];
+static bool right[COLUMNS], used[COLUMNS];
 static size_t ncols, nrows;
 static char **cells;		/* nrows * COLUMNS */
 static bool in_table, in_record;
@@ -211,6 +211,8 @@ static void cell(const char *head, const char *v, bool num)
 		ncols = 2;
 		right[0] = false;
 		right[1] = false;
+		used[0] = true;
+		used[1] = true;
 		return;
 	}
 	for (i = 0; i < ncols && strcmp(heads[i], head); i++)
@@ -219,15 +221,19 @@ static void cell(const char *head, const char *v, bool num)
 		return;
 	if (i == ncols) {
 		heads[ncols++] = head;
-		right[i] = num;
+		used[i] = false;
 	}
+	if (!used[i])
+		right[i] = num;
+	used[i] = true;
 	free(cells[(nrows - 1) * COLUMNS + i]);
 	cells[(nrows - 1) * COLUMNS + i] = xstrdup(v);
 }
 
 static void table_print(void)
 {
-	size_t width[COLUMNS] = { 0 }, i, r, last;
+	size_t width[COLUMNS] = { 0 }, i, r, last = 0;
+	bool begun;
 
 	for (i = 0; i < ncols; i++) {
 		width[i] = in_record ? 0 : strlen(heads[i]);
@@ -239,17 +245,23 @@ static void table_print(void)
 				width[i] = n;
 		}
 	}
-	for (r = in_record ? 1 : 0; r <= nrows && ncols; r++) {
-		last = ncols - 1;
+	for (i = 0; i < ncols; i++)
+		if (used[i])
+			last = i;
+	for (r = in_record ? 1 : 0; r <= nrows && nrows; r++) {
+		begun = false;
 		for (i = 0; i < ncols; i++) {
 			const char *v = r ? cells[(r - 1) * COLUMNS + i] : heads[i];
 			size_t pad;
 
+			if (!used[i])
+				continue;
 			if (!v)
 				v = "-";
 			pad = width[i] - text_width(v);
-			if (i)
+			if (begun)
 				fputs("  ", mem);
+			begun = true;
 			if (right[i])
 				fprintf(mem, "%*s", (int)pad, "");
 			text_string(v);
@@ -287,6 +299,14 @@ void out_list_end(void)
 	table_print();
 	in_table = false;
 	in_record = record;
+}
+
+void out_columns(const char *const *columns)
+{
+	for (ncols = 0; columns[ncols] && ncols < COLUMNS; ncols++) {
+		heads[ncols] = columns[ncols];
+		used[ncols] = false;
+	}
 }
 
 void out_item(void)

@@ -20,6 +20,11 @@ void out_drop(void);
 /* An array of objects; in text a table with one column for each head. */
 void out_list(const char *key, const char *title);
 void out_list_end(void);
+/*
+ * The order of the columns of a table that comes next; NULL ends it. Columns
+ * without a value are left out. Without this, they stand as they come.
+ */
+void out_columns(const char *const *columns);
 void out_item(void);
 void out_item_end(void);
 /* One object; in text one line for each value. */

@@ -155,7 +155,7 @@ static int add_classes(uint64_t *set, uint32_t first, uint32_t last)
 static int add_item(uint64_t *set, const char *s, size_t n)
 {
 	const char *dash = memchr(s, '-', n);
-	uint32_t first, last;
+	uint32_t first, last = 0;
 	int err;
 
 	if (!n)

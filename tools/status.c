@@ -73,28 +73,35 @@ static void __printf(2, 3) warn(struct status *s, const char *fmt, ...)
 	s->warnings[s->nwarnings++] = xstrdup(text);
 }
 
-/* What a state means and what to do about it. */
-static const char *const remedies[] = {
-	[NF_FLOW_QOS_DEV_STATE_ABSENT] =
-		"there is no device of that name; the binding takes hold when one comes",
-	[NF_FLOW_QOS_DEV_STATE_DOWN] =
-		"ip link set it up",
-	[NF_FLOW_QOS_DEV_STATE_UNRESOLVED] =
-		"the devices below it are not known yet",
-	[NF_FLOW_QOS_DEV_STATE_NO_FLOWTABLE] =
-		"nothing is offloaded: add a flowtable with nft and offload flows to it",
-	[NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK] =
-		"the kernel has no netdev egress hooks, only the any binding's prio is given",
-	[NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED] =
-		"another ingress chain stands before a flowtable: give it another priority than the flowtable's, or load it before the flowtable",
+/* What a state means, where the module does not say, and what to do. */
+static const struct {
+	const char *reason;
+	const char *remedy;
+} advice[] = {
+	[NF_FLOW_QOS_DEV_STATE_ABSENT] = {
+		"there is no device of that name",
+		"the binding takes hold when one comes, 'ftqos dev del' removes it",
+	},
+	[NF_FLOW_QOS_DEV_STATE_DOWN] = {
+		"the device is down", "set it up with ip link",
+	},
+	[NF_FLOW_QOS_DEV_STATE_UNRESOLVED] = {
+		"the devices below it are not known yet", "see ip link",
+	},
+	[NF_FLOW_QOS_DEV_STATE_NO_FLOWTABLE] = {
+		"nothing is offloaded",
+		"add a flowtable with nft and offload flows to it",
+	},
+	[NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK] = {
+		"the kernel has no netdev egress hooks",
+		"bind any: its map gives prio without them",
+	},
+	[NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED] = {
+		"another ingress chain stands before a flowtable",
+		"give it another priority than the flowtable's, or load it before the flowtable",
+	},
+	[NF_FLOW_QOS_DEV_STATE_ACTIVE] = { NULL, NULL },
 };
-
-static const char *remedy(uint32_t state)
-{
-	if (state < ARRAY_SIZE(remedies) && remedies[state])
-		return remedies[state];
-	return "this command does not know the state: install both from one release";
-}
 
 static void warn_devices(struct status *s)
 {
@@ -102,12 +109,19 @@ static void warn_devices(struct status *s)
 
 	for (i = 0; i < s->devs.n; i++) {
 		const struct dev *d = &s->devs.v[i];
+		const char *reason = d->reason;
 
 		if (d->state == NF_FLOW_QOS_DEV_STATE_ACTIVE)
 			continue;
-		warn(s, "%s is %s: %s%s%s%s", d->name, dev_state_name(d->state),
-		     remedy(d->state), d->reason ? " (" : "",
-		     d->reason ? d->reason : "", d->reason ? ")" : "");
+		if (d->state >= ARRAY_SIZE(advice)) {
+			warn(s, "%s is in a state that this command does not know: install both from one release",
+			     d->name);
+			continue;
+		}
+		if (!reason)
+			reason = advice[d->state].reason;
+		warn(s, "%s is %s: %s; %s", d->name, dev_state_name(d->state), reason,
+		     advice[d->state].remedy);
 	}
 }
 

@@ -110,6 +110,32 @@ static void text(void)
 	out_drop();
 }
 
+/* Columns in the order named, whatever row has them first; empty ones not. */
+static void columns(void)
+{
+	static const char *const order[] = { "A", "NONE", "N", "Z", NULL };
+
+	out_begin();
+	out_list(NULL, NULL);
+	out_columns(order);
+	out_item();
+	out_str("z", "Z", "z");
+	out_str("a", "A", "a");
+	out_item_end();
+	out_item();
+	out_u64("n", "N", 10, NULL);
+	out_item_end();
+	out_list_end();
+	CHECK_STR(out_peek(), "A   N  Z\na   -  z\n-  10  -\n");
+	out_drop();
+	out_begin();
+	out_list(NULL, NULL);
+	out_columns(order);
+	out_list_end();
+	CHECK_STR(out_peek(), "");
+	out_drop();
+}
+
 static void units(void)
 {
 	char buf[32];
@@ -131,6 +157,7 @@ const struct test out_tests[] = {
 	{ "JSON strings", escapes },
 	{ "JSON documents", json },
 	{ "text tables", text },
+	{ "columns of a table", columns },
 	{ "units", units },
 	{ NULL, NULL },
 };
