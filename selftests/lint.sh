@@ -51,7 +51,7 @@ files()
 				done
 			}
 	} | sort -u | while read -r f; do
-		[ -f "$f" ] && echo "${f#./}"
+		[ -f "$f" ] && [[ $f != *.mod.c ]] && echo "${f#./}"
 	done
 }
 

@@ -4,7 +4,7 @@
 # kernel.sh 6.1|6.12: put the newest stock Debian kernel of that series into
 # the cache, nothing is installed. Prints the directory:
 #
-#   vmlinuz          the kernel
+#   vmlinux          the kernel, uncompressed: saves an emulated guest seconds
 #   release          what uname -r will say
 #   packages         the Debian packages and versions it was made of
 #   build/           for make KDIR=
@@ -154,14 +154,36 @@ subset()
 	depmod -b "$2" "$rel"
 }
 
+# uncompress VMLINUZ VMLINUX; if that fails, a link to the first has to do
+uncompress()
+{
+	local at how magic
+
+	for how in '\xFD7zXZ\x00:xz -dc --single-stream' \
+		   '\x28\xB5\x2F\xFD:zstd -dcq' '\x1F\x8B\x08:gzip -dc'; do
+		magic=${how%%:*}
+		# What follows the stream makes some of them end in error
+		for at in $(LC_ALL=C grep -obUaP "$magic" "$1" |
+				cut -d: -f1 | head -n 5); do
+			tail -c +$((at + 1)) "$1" | ${how#*:} > "$2" \
+				2> /dev/null || :
+			if [ "$(head -c 4 "$2" | tr -d '\0')" = $'\x7fELF' ] &&
+			   [ "$(stat -c %s "$2")" -gt 20000000 ]; then
+				return
+			fi
+		done
+	done
+	ln -sf vmlinuz "$2"
+}
+
 get_kernel()
 {
 	local top=$CACHE/kernels/$1 dir found pkgs rel tmp
 
 	mkdir -p "$top"
 	lock "kernel-$1"
-	# The list of modules is part of what the cached copy depends on
-	key=$(echo "$MODULES" | sha256sum | cut -c1-8)
+	# What this script makes of a package is kept as long as the script
+	key=$(sha256sum < "$0" | cut -c1-8)
 	if [ "${FTQOS_REFRESH:-0}" = 0 ] && [ -e "$top/current-$key" ] &&
 	   [ -z "$(find "$top/current-$key" -mtime +7)" ]; then
 		cat "$top/current-$key"
@@ -196,6 +218,7 @@ get_kernel()
 		done
 		subset "$tmp/x" "$tmp/root" "$rel"
 		mv "$tmp/x/boot/vmlinuz-$rel" "$tmp/vmlinuz"
+		uncompress "$tmp/vmlinuz" "$tmp/vmlinux"
 		# The headers name each other by absolute path
 		mkdir "$tmp/kbuild"
 		mv "$tmp/x/usr" "$tmp/kbuild/usr"
@@ -207,6 +230,9 @@ get_kernel()
 		tr ' ' '\n' <<< "$pkgs" > "$tmp/packages"
 		rm -rf "$tmp/deb" "$tmp/x"
 		mv "$tmp" "$dir"
+		# Older copies that nobody has used for a month
+		find "$top" -mindepth 1 -maxdepth 1 -type d -mtime +30 \
+			! -path "$dir" -exec rm -rf {} +
 	fi
 	echo "$dir" > "$top/current-$key"
 	echo "$dir"

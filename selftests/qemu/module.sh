@@ -46,11 +46,12 @@ if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
 	make -C "$kernel/build" M="$dir/src" -j"$(nproc)" "${opts[@]}" modules \
 		> "$dir/log" 2>&1 || {
 		grep -E 'error|warning|\*\*\*|undefined!' "$dir/log" |
-			sed "s,$dir/src/,,g" | head -n 30 >&2
+			sed "s,$dir/src/,,g" | awk '!seen[$0]++' | head -n 30 >&2
 		die "the module does not build for $release; log: $dir/log"
 	}
 	if [ -n "$strict" ] && sed -n "s,^$dir/src/,,p; /modpost:/p" \
-		"$dir/log" | grep -i -E '(warning|error):' >&2; then
+		"$dir/log" | grep -i -E '(warning|error):' |
+		awk '!seen[$0]++ { print; n++ } END { exit !n }' >&2; then
 		die "the compiler or sparse complains ($release)"
 	fi
 	echo "$key" > "$dir/done"
