@@ -457,12 +457,16 @@ static void save_compact(void)
 	memset(m, 0, sizeof(m));
 	strcpy(m[0].name, "default");
 	builtin_entries(m[0].e);
+	m[0].e[46].pcp = KEEP;
+	m[0].e[45].pcp = KEEP;
+	m[0].e[1].dscp = 0;
 	strcpy(m[1].name, "c");
 	for (i = 0; i < 64; i++)
 		m[1].e[i] = (struct entry){ 9, KEEP, KEEP };
 	text = saved(&maps, &devs, &v);
 	CHECK_STR(text, "# Configuration of nf_flow_qos, for ftqos restore or ftqos -b.\n"
 		  "config set flow-limit 65536 flow-timeout 60\n"
+		  "map set default le dscp df\nmap set default nqb,ef pcp keep\n"
 		  "map add c\nmap set c all prio 9 pcp keep\n");
 	free(text);
 }

@@ -130,6 +130,7 @@ static void class_lists(void)
 	CHECK_ERROR(parse_classes("be,cs0", &v), ST_USAGE, "class 0 (df) is named twice");
 	CHECK_ERROR(parse_classes("all,ef", &v), ST_USAGE, "class 46 (ef) is named twice");
 	CHECK_ERROR(parse_classes("47-40", &v), ST_USAGE, "range \"47-40\" is reversed");
+	CHECK_ERROR(parse_classes("5-4", &v), ST_USAGE, "range \"5-4\" is reversed");
 	CHECK_ERROR(parse_classes("60-64", &v), ST_USAGE, "class 64 is out of range");
 	CHECK_ERROR(parse_classes("cs1-cs3", &v), ST_USAGE, "not made of two numbers");
 	CHECK_ERROR(parse_classes("1-2-3", &v), ST_USAGE, "not made of two numbers");
