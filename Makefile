@@ -5,7 +5,6 @@
 VERSION := $(shell cat VERSION)
 DESTDIR ?=
 PREFIX ?= /usr/local
-MANDIR ?= $(PREFIX)/share/man
 KERNELS ?= 6.1 6.12
 MODDIR ?= updates
 
@@ -18,7 +17,7 @@ KDIR := $(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*-amd64 \
 endif
 endif
 
-export VERSION KERNELS
+export KERNELS
 
 all: module tools
 
@@ -55,26 +54,25 @@ module: kdir
 tools:
 	$(MAKE) -C tools all
 
-install: module tools install-tools
-	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(MODDIR) \
-		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=true) \
-		modules_install
+# Not modules_install: it signs, and leaves out depmod where there is no
+# System.map, as in Debian's headers
+release = $(shell cat $(KDIR)/include/config/kernel.release)
+moddir = $(DESTDIR)/lib/modules/$(release)/$(MODDIR)
 
-install-tools:
-	$(MAKE) -C tools install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) \
-		MANDIR=$(MANDIR)
+install: module tools
+	install -D -m 644 kmod/nf_flow_qos.ko $(moddir)/nf_flow_qos.ko
+	$(if $(DESTDIR),,depmod $(release))
+	$(MAKE) -C tools install $(install_vars)
 
 uninstall: kdir
-	release=$$($(MAKE) -s -C $(KDIR) kernelrelease) && \
-	find $(DESTDIR)/lib/modules/$$release/$(MODDIR) \
-		-name 'nf_flow_qos.ko*' -delete && \
-	$(if $(DESTDIR),:,depmod $$release)
-	rm -f $(DESTDIR)$(PREFIX)/sbin/ftqos \
-		$(DESTDIR)$(MANDIR)/man8/ftqos.8
-	rm -rf $(DESTDIR)$(PREFIX)/share/ftqos
+	rm -f $(moddir)/nf_flow_qos.ko
+	$(if $(DESTDIR),,depmod $(release))
+	$(MAKE) -C tools uninstall $(install_vars)
+
+install_vars = DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 
 clean:
-	-[ ! -e "$(KDIR)/Makefile" ] || \
+	[ ! -e "$(KDIR)/Makefile" ] || \
 		$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	$(MAKE) -C tools clean
 
@@ -93,5 +91,5 @@ facts:
 mutants:
 	@selftests/mutants/run.sh
 
-.PHONY: all help kdir module tools install install-tools uninstall clean \
+.PHONY: all help kdir module tools install uninstall clean \
 	check lint demo facts mutants

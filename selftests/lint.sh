@@ -14,7 +14,7 @@ cd "$TREE" || exit 1
 n=0
 bad=0
 out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+trap 'rm -f "$out" .checkpatch-camelcase.*' EXIT
 
 # result NAME COMMAND...
 result()
