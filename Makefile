@@ -56,7 +56,8 @@ tools:
 
 # Not modules_install: it signs, and leaves out depmod where there is no
 # System.map, as in Debian's headers
-release = $(shell cat $(KDIR)/include/config/kernel.release)
+release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h)
 moddir = $(DESTDIR)/lib/modules/$(release)/$(MODDIR)
 
 install: module tools
