@@ -89,8 +89,9 @@ checkpatch()
 	linux=$("$QEMU_DIR/kernel.sh" source) || return
 	mapfile -t list < <(files "${@:2}")
 	[ ${#list[@]} -gt 0 ] || return 0
-	"$linux/scripts/checkpatch.pl" --no-tree --strict --terse --show-types \
-		--quiet --file --no-summary --ignore "$1" "${list[@]}"
+	"$linux/scripts/checkpatch.pl" --no-tree --root="$TREE" --strict \
+		--terse --show-types --quiet --file --no-summary \
+		--ignore "$1" "${list[@]}"
 }
 
 compile_python()
