@@ -120,7 +120,7 @@ void ftq_bindings_free(struct list_head *bindings)
 const char *ftq_binding_refusal(const struct net_device *dev)
 {
 	if (netdev_uses_dsa(dev))
-		return "this is a DSA conduit, its frames belong to the switch: bind the user ports";
+		return "this is a DSA conduit: bind the user ports instead";
 	return NULL;
 }
 
@@ -291,13 +291,13 @@ u8 ftq_binding_state(struct ftq_net *fn, const struct ftq_binding *binding,
 		return NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK;
 	}
 	if (ftq_hook_blocked(fn, dev)) {
-		*reason = "a chain of the flowtable's own priority runs before it: give the chain another priority";
+		*reason = "a chain of the flowtable's priority runs before it: give it another";
 		return NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED;
 	}
 	if (dev && binding->trust == NF_FLOW_QOS_TRUST_PCP &&
 	    (is_vlan_dev(dev) || netif_is_bridge_master(dev)) &&
 	    ftq_hook_has_flowtable(dev))
-		*reason = "the flowtable is on this device, where no tag is left: trust pcp gives class 0";
+		*reason = "the flowtable is on this device, where no tag is left: trust pcp is 0";
 	return NF_FLOW_QOS_DEV_STATE_ACTIVE;
 }
 

@@ -9,7 +9,6 @@
 
 struct ftq_net;
 
-#define FTQ_BINDINGS_MAX 1024
 #define FTQ_ANY "any"
 
 /**

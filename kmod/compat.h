@@ -9,8 +9,16 @@
 #include <linux/version.h>
 #include <net/genetlink.h>
 
+#if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
+#error "nf_flow_qos needs Linux 6.1 or newer: build it for a newer kernel (KDIR=)"
+#endif
+
+#ifndef CONFIG_NETFILTER_INGRESS
+#error "nf_flow_qos needs a kernel with CONFIG_NETFILTER_INGRESS, as flowtables do"
+#endif
+
 /* 6.6, "genetlink: add genlmsg_iput() API" and its series: an inline. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#if KERNEL_VERSION(6, 6, 0) > LINUX_VERSION_CODE
 static inline const struct genl_dumpit_info *
 genl_info_dump(struct netlink_callback *cb)
 {

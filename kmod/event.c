@@ -11,16 +11,17 @@
 #include "net.h"
 #include "netlink.h"
 
-static void ftq_event_bind(struct ftq_net *fn, struct net_device *dev)
+/* Return: true if a binding that waited for the device took hold. */
+static bool ftq_event_bind(struct ftq_net *fn, struct net_device *dev)
 {
 	struct ftq_binding *binding;
 
 	binding = ftq_binding_find(&fn->bindings, dev->name);
-	if (!binding || binding->any || binding->dev)
-		return;
-	if (ftq_binding_refusal(dev))
-		return;
+	if (!binding || binding->any || binding->dev ||
+	    ftq_binding_refusal(dev))
+		return false;
 	binding->dev = dev;
+	return true;
 }
 
 static void ftq_event_gone(struct ftq_net *fn, struct net_device *dev)
@@ -41,7 +42,6 @@ static void ftq_event_renamed(struct ftq_net *fn, struct net_device *dev)
 
 	if (!binding) {
 		ftq_event_bind(fn, dev);
-		ftq_net_changed(fn);
 		return;
 	}
 

@@ -410,7 +410,7 @@ static void ftq_flows_move(struct ftq_flows *flows, struct ftq_flow_table *next)
 /**
  * ftq_flows_resize_prepare() - have memory for another limit
  * @flows: flows of a namespace
- * @limit: most flows to be, at most FTQ_FLOW_LIMIT_MAX
+ * @limit: most flows to be, at most NF_FLOW_QOS_FLOW_LIMIT_MAX
  * @next: set to what ftq_flows_resize() or kvfree() gets, may be NULL
  *
  * Context: RTNL.

@@ -13,9 +13,7 @@
 struct ftq_window;
 
 #define FTQ_FLOW_LIMIT_DEFAULT		65536
-#define FTQ_FLOW_LIMIT_MAX		4194304
 #define FTQ_FLOW_TIMEOUT_DEFAULT	60
-#define FTQ_FLOW_TIMEOUT_MAX		86400
 
 #define FTQ_FLOW_HAS_PRIO	BIT(0)
 #define FTQ_FLOW_HAS_PCP	BIT(1)
@@ -102,7 +100,7 @@ struct ftq_flows {
 	u32				timeout;
 	atomic_t			count;
 	hsiphash_key_t			key;
-	spinlock_t			lock;
+	spinlock_t			lock; /* see @lock above */
 	u64				last_id;
 	bool				active;
 	bool				dead;

@@ -18,12 +18,9 @@
 #include "hook.h"
 #include "ident.h"
 
-nf_hookfn *ftq_ident_hooks[FTQ_IDENT_MAX + 1] __read_mostly;
+struct ftq_ident ftq_idents[FTQ_IDENT_MAX + 1] __read_mostly;
 
-/* Modules that are held while their function is known; NULL: no need to. */
-static struct module *ftq_ident_owners[FTQ_IDENT_MAX];
-
-/* Protects the writing of ftq_ident_hooks and ftq_ident_owners. */
+/* Protects the writing of ftq_idents. */
 static DEFINE_SPINLOCK(ftq_ident_lock);
 
 static void ftq_ident_add(nf_hookfn *fn, struct module *owner)
@@ -32,16 +29,16 @@ static void ftq_ident_add(nf_hookfn *fn, struct module *owner)
 
 	spin_lock(&ftq_ident_lock);
 	for (i = 0; i < FTQ_IDENT_MAX; i++)
-		if (!ftq_ident_hooks[i] || ftq_ident_hooks[i] == fn)
+		if (!ftq_idents[i].hook || ftq_idents[i].hook == fn)
 			break;
 
 	if (i == FTQ_IDENT_MAX) {
 		pr_warn_once("more than %d kinds of flowtables, those beyond are not classified\n",
 			     FTQ_IDENT_MAX);
-	} else if (!ftq_ident_hooks[i] && (!owner || try_module_get(owner))) {
+	} else if (!ftq_idents[i].hook && (!owner || try_module_get(owner))) {
 		/* Without the module: it is on its way out, or not yet live. */
-		ftq_ident_owners[i] = owner;
-		WRITE_ONCE(ftq_ident_hooks[i], fn);
+		ftq_idents[i].owner = owner;
+		WRITE_ONCE(ftq_idents[i].hook, fn);
 	}
 	spin_unlock(&ftq_ident_lock);
 }
@@ -210,8 +207,8 @@ void ftq_ident_exit(void)
 	int i;
 
 	for (i = 0; i < FTQ_IDENT_MAX; i++) {
-		ftq_ident_hooks[i] = NULL;
-		module_put(ftq_ident_owners[i]);
-		ftq_ident_owners[i] = NULL;
+		ftq_idents[i].hook = NULL;
+		module_put(ftq_idents[i].owner);
+		ftq_idents[i].owner = NULL;
 	}
 }

@@ -7,12 +7,22 @@
 
 #define FTQ_IDENT_MAX 8
 
-/*
- * Hook functions of flowtables, ended by NULL. Slots are filled from the front
- * and never emptied while a hook of ours can run, so that the packet path reads
- * them without a lock.
+/**
+ * struct ftq_ident - a kind of flowtable
+ * @hook: its hook function
+ * @owner: module that is held while the function is known; NULL: no need to
  */
-extern nf_hookfn *ftq_ident_hooks[FTQ_IDENT_MAX + 1];
+struct ftq_ident {
+	nf_hookfn	*hook;
+	struct module	*owner;
+};
+
+/*
+ * Ended by a hook of NULL. Slots are filled from the front and never emptied
+ * while a hook of ours can run, so that the packet path reads them without a
+ * lock.
+ */
+extern struct ftq_ident ftq_idents[FTQ_IDENT_MAX + 1];
 
 /**
  * ftq_ident_known() - is this function a flowtable's hook
@@ -26,7 +36,7 @@ static inline bool ftq_ident_known(nf_hookfn *fn)
 	nf_hookfn *known;
 	int i;
 
-	for (i = 0; (known = READ_ONCE(ftq_ident_hooks[i])); i++)
+	for (i = 0; (known = READ_ONCE(ftq_idents[i].hook)); i++)
 		if (known == fn)
 			return true;
 	return false;

@@ -50,13 +50,15 @@ exit_ident:
 }
 
 /*
- * First nobody can configure any more, then nothing hooks any more, then
- * ftq_net_exit() takes the hooks off all devices and waits for the packets in
- * them. What was given to RCU until then is freed before the code goes.
+ * First nobody can configure any more, then all hooks go and none can come,
+ * then nobody tells of devices and modules any more. ftq_net_exit() waits for
+ * packets that still are in our hooks and frees what these saw. What was given
+ * to RCU until then is freed before the code goes.
  */
 static void __exit ftq_exit(void)
 {
 	ftq_nl_exit();
+	ftq_net_stop();
 	ftq_ident_unwatch();
 	ftq_hook_exit();
 	ftq_event_exit();

@@ -50,7 +50,7 @@ void ftq_net_changed(struct ftq_net *fn)
 u32 ftq_net_flow_limit_max(const struct ftq_net *fn)
 {
 	if (fn->net->user_ns == &init_user_ns)
-		return FTQ_FLOW_LIMIT_MAX;
+		return NF_FLOW_QOS_FLOW_LIMIT_MAX;
 	return READ_ONCE(ftq_net(&init_net)->flows.limit);
 }
 
@@ -121,6 +121,30 @@ static struct pernet_operations ftq_net_ops = {
 	.id		= &ftq_net_id,
 	.size		= sizeof(struct ftq_net),
 };
+
+/**
+ * ftq_net_stop() - remove all hooks in all namespaces, for good
+ *
+ * While netdev events still are watched: a hook that was placed between the end
+ * of that and ftq_net_exit() would outlive its device. A namespace that is not
+ * on the list any more is being cleaned up, and the core waits for that before
+ * it lets go of the notifier.
+ *
+ * Context: process; nobody configures any more.
+ */
+void ftq_net_stop(void)
+{
+	struct net *net;
+
+	rtnl_lock();
+	down_read(&net_rwsem);
+	for_each_net(net) {
+		ftq_net(net)->dead = true;
+		ftq_hook_net_clear(ftq_net(net));
+	}
+	up_read(&net_rwsem);
+	rtnl_unlock();
+}
 
 /**
  * ftq_net_init() - begin to keep state for all namespaces

@@ -52,6 +52,7 @@ struct ftq_net *ftq_net(const struct net *net);
 u32 ftq_net_flow_limit_max(const struct ftq_net *fn);
 void ftq_net_changed(struct ftq_net *fn);
 int ftq_net_init(void);
+void ftq_net_stop(void);
 void ftq_net_exit(void);
 
 #endif /* FTQ_NET_H */

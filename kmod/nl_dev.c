@@ -299,7 +299,7 @@ int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info)
 
 	if (binding) {
 		err = ftq_nl_dev_change(fn, binding, want, map);
-	} else if (fn->nr_bindings >= FTQ_BINDINGS_MAX) {
+	} else if (fn->nr_bindings >= NF_FLOW_QOS_DEVS_MAX) {
 		NL_SET_ERR_MSG_ATTR(info->extack, name,
 				    "1024 bindings is the most there can be: bind any");
 		err = -ENOSPC;

@@ -136,7 +136,7 @@ static int ftq_nl_restore_dev(struct ftq_net *fn, struct ftq_nl_candidate *cand,
 		NL_SET_ERR_MSG_ATTR(extack, name, "a device is given twice");
 		return -EEXIST;
 	}
-	if (cand->nr_bindings >= FTQ_BINDINGS_MAX) {
+	if (cand->nr_bindings >= NF_FLOW_QOS_DEVS_MAX) {
 		NL_SET_ERR_MSG_ATTR(extack, name,
 				    "1024 bindings is the most there can be: bind any");
 		return -ENOSPC;

@@ -78,7 +78,7 @@ int ftq_nl_config_parse(const struct ftq_net *fn, struct nlattr **tb,
 
 	if (attr) {
 		*limit = nla_get_u32(attr);
-		if (*limit > FTQ_FLOW_LIMIT_MAX) {
+		if (*limit > NF_FLOW_QOS_FLOW_LIMIT_MAX) {
 			NL_SET_ERR_MSG_ATTR(extack, attr,
 					    "flow-limit is 0 to 4194304");
 			return -ERANGE;
@@ -93,7 +93,7 @@ int ftq_nl_config_parse(const struct ftq_net *fn, struct nlattr **tb,
 	attr = tb[NF_FLOW_QOS_A_CONFIG_FLOW_TIMEOUT];
 	if (attr) {
 		*timeout = nla_get_u32(attr);
-		if (!*timeout || *timeout > FTQ_FLOW_TIMEOUT_MAX) {
+		if (!*timeout || *timeout > NF_FLOW_QOS_FLOW_TIMEOUT_MAX) {
 			NL_SET_ERR_MSG_ATTR(extack, attr,
 					    "flow-timeout is 1 to 86400 seconds");
 			return -ERANGE;

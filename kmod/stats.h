@@ -64,7 +64,7 @@ struct ftq_stats_cpu {
 struct ftq_stats {
 	struct ftq_stats_cpu __percpu	*cpu;
 	struct ftq_counts		*base;
-	spinlock_t			lock;
+	spinlock_t			lock; /* protects @base */
 };
 
 static inline void ftq_stat_inc(struct ftq_stats *stats, enum ftq_stat stat)

@@ -7,7 +7,6 @@
 #include "out.h"
 #include "parse.h"
 
-#define TIMEOUT_MAX 86400
 
 static const struct {
 	uint16_t attr;
@@ -168,10 +167,12 @@ int parse_config_set(int argc, char **argv, struct limits_change *c)
 			return usage_error("%s needs a value", argv[0]);
 		c->named |= bit;
 		if (limit)
-			err = parse_u32("flow-limit", argv[1], 0, UINT32_MAX,
+			err = parse_u32("flow-limit", argv[1], 0,
+					NF_FLOW_QOS_FLOW_LIMIT_MAX,
 					&c->v.flow_limit);
 		else
-			err = parse_u32("flow-timeout", argv[1], 1, TIMEOUT_MAX,
+			err = parse_u32("flow-timeout", argv[1], 1,
+					NF_FLOW_QOS_FLOW_TIMEOUT_MAX,
 					&c->v.flow_timeout);
 		if (err)
 			return err;

@@ -9,10 +9,13 @@
 #define NF_FLOW_QOS_FAMILY_NAME		"nf_flow_qos"
 #define NF_FLOW_QOS_FAMILY_VERSION	1
 
-#define NF_FLOW_QOS_NAME_MAX	31
-#define NF_FLOW_QOS_CLASSES	64
-#define NF_FLOW_QOS_PCP_VLAN	8
-#define NF_FLOW_QOS_MAPS_MAX	64
+#define NF_FLOW_QOS_NAME_MAX		31
+#define NF_FLOW_QOS_CLASSES		64
+#define NF_FLOW_QOS_PCP_VLAN		8
+#define NF_FLOW_QOS_MAPS_MAX		64
+#define NF_FLOW_QOS_DEVS_MAX		1024
+#define NF_FLOW_QOS_FLOW_LIMIT_MAX	4194304
+#define NF_FLOW_QOS_FLOW_TIMEOUT_MAX	86400
 
 /**
  * enum nf_flow_qos_action - The three actions of a map entry.
