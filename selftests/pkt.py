@@ -7,9 +7,15 @@
              [--tags VID[:PCP[:DEI]],...] [--tos N] [--sport N] [--dport N]
              [--count N] [--size N]
   pkt.py capture DEV [--out FILE] [--count N] [--timeout S] [--direction in|out]
+                                                     DEV any: all, with "dev"
   pkt.py echo ADDRESS [--port N] [--tos N]           UDP, until it is ended
   pkt.py server ADDRESS [--port N] [--tos N]         TCP, sends back
   pkt.py client ADDRESS [--port N] [--tos N] [--sport N] [--count N] [--size N]
+  pkt.py stream DST [--rate N] [--sport N] [--ports N] [--dport N] [--tos N]
+             [--size N] [--stat FILE]                UDP, until it is ended
+
+SIGUSR1 makes capture write {"phase": N}, N from 1 on, behind all that was
+captured so far, and everything to the file.
 
 Several jobs can be given to one process, separated by "+".
 
@@ -20,7 +26,11 @@ A captured packet is a line of JSON: tags (outermost first; tpid, vid, pcp,
 dei), vid, pcp and dei of the outermost (null if there is none), dscp, ecn,
 family, proto, src, dst, sport, dport, len (of the IP packet), frame (of the
 frame as it was on the wire), dir ("in" or "out"), and seq (what send, raw and
-client put into the payload).
+client put into the payload), time (milliseconds of the monotonic clock).
+
+stream sends --rate packets a second from --ports source ports in turn, counts
+what comes back, and keeps "SENT RECEIVED" in the file. Errors of the network
+do not end it.
 """
 
 import select
@@ -191,9 +201,14 @@ def capture(args):
     sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
     # More than rmem_max allows, root may
     sock.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)
-    sock.bind((args.dev, ETH_P_ALL))
+    # Bound to no device it gets the packets of all
+    everywhere = args.dev == "any"
+    if not everywhere:
+        sock.bind((args.dev, ETH_P_ALL))
     out = open(args.out, "w", encoding="ascii") if args.out else sys.stdout
     stop = []
+    marks = []
+    signal.signal(signal.SIGUSR1, lambda *_: marks.append(1))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.append(1))
     # Signals interrupt select() through this pair
@@ -202,19 +217,26 @@ def capture(args):
     signal.set_wakeup_fd(wake_w.fileno())
     ready(args)
     end = time.monotonic() + args.timeout if args.timeout else None
-    n = 0
+    n = phase = 0
     while not (args.count and n >= args.count):
-        # Once told to stop, only what has arrived already
-        left = 0 if stop else None if end is None else end - time.monotonic()
+        # Once told to stop or to mark, only what has arrived already
+        left = None if end is None else end - time.monotonic()
         if left is not None and left < 0:
             break
-        readable = select.select([sock] if stop else [sock, wake_r], [], [],
-                                 left)[0]
+        if stop or marks:
+            left = 0
+        readable = select.select([sock] if left == 0 else [sock, wake_r], [],
+                                 [], left)[0]
         if sock not in readable:
+            if marks:
+                marks.pop()
+                phase += 1
+                out.write(to_json({"phase": phase}) + "\n")
+                out.flush()
+                continue
             if stop or not readable:
                 break
             wake_r.recv(64)
-            stop.append(1)
             continue
         frame, ancillary, _, where = sock.recvmsg(65600, 256)
         outgoing = where[2] == PACKET_OUTGOING
@@ -233,6 +255,9 @@ def capture(args):
         except (struct.error, IndexError):
             packet = {"short": frame.hex(), "frame": len(frame)}
         packet["dir"] = "out" if outgoing else "in"
+        if everywhere:
+            packet["dev"] = where[0]
+        packet["time"] = int(time.monotonic() * 1000)
         out.write(to_json(packet) + "\n")
         n += 1
     out.flush()
@@ -296,12 +321,55 @@ def client(args):
                 left -= len(data)
 
 
+def stream(args):
+    family = family_of(args.address)
+    stat = open(args.stat, "w", encoding="ascii") if args.stat else None
+    poll = select.poll()
+    socks = {}
+    for port in range(args.sport, args.sport + args.ports):
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        set_tos(sock, family, args.tos)
+        sock.setblocking(False)
+        sock.bind(("", port))
+        socks[sock.fileno()] = sock
+        poll.register(sock, select.POLLIN)
+    ready(args)
+    turn = list(socks.values())
+    sent = received = 0
+    at = time.monotonic()
+    while True:
+        try:
+            turn[sent % len(turn)].sendto(payload(sent, args.size),
+                                          (args.address, args.dport))
+        except OSError:
+            pass
+        sent += 1
+        # A machine that fell behind does not send a burst
+        at = max(at + 1 / args.rate, time.monotonic() - 0.1)
+        while True:
+            left = max(0, at - time.monotonic())
+            for number, _ in poll.poll(left * 1000):
+                try:
+                    socks[number].recv(65536)
+                    received += 1
+                except OSError:
+                    pass
+            if left == 0:
+                break
+        if stat:
+            stat.seek(0)
+            stat.write(f"{sent:10} {received:10}\n")
+            stat.flush()
+
+
 # Short options of all commands, and those that take text
 DEFAULTS = {"tos": 0, "sport": 0, "dport": 5000, "port": 5000, "count": 1,
             "size": 64, "timeout": 0, "dev": None, "dst_mac": None, "src": None,
             "dst": None, "proto": "udp", "tags": "", "out": None,
-            "direction": None, "address": None}
-TEXT = ("dev", "dst_mac", "src", "dst", "proto", "tags", "out", "direction")
+            "direction": None, "address": None, "rate": 50, "ports": 1,
+            "stat": None}
+TEXT = ("dev", "dst_mac", "src", "dst", "proto", "tags", "out", "direction",
+        "stat")
 
 
 class Args:
@@ -335,7 +403,7 @@ def main():
     if words[:1] == ["--ready"]:
         fifo, words = words[1], words[2:]
     jobs = {"send": send, "raw": raw, "capture": capture, "echo": echo,
-            "server": server, "client": client}
+            "server": server, "client": client, "stream": stream}
     while words:
         end = words.index("+") if "+" in words else len(words)
         args = Args(words[:end], fifo)
