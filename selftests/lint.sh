@@ -122,6 +122,12 @@ if [ -x /usr/bin/python3 ]; then
 else
 	skip "Python syntax" "no python3"
 fi
+if /usr/bin/python3 -c 'import jsonschema, yaml' 2> /dev/null; then
+	result "the uapi header is what its specification gives" \
+		selftests/spec.sh
+else
+	skip "uapi header and specification" "no python3-jsonschema"
+fi
 for k in ${KERNELS:-6.1 6.12}; do
 	if command -v sparse > /dev/null; then
 		result "module builds for $k without complaints of W=1 and sparse" \

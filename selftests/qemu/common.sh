@@ -19,7 +19,8 @@ PKGS_vm="$PKGS_build qemu-system-x86 busybox-static bash cpio zstd python3
 	python3-yaml iproute2 nftables conntrack iperf3 tcpdump ethtool
 	procps jq util-linux"
 # shellcheck disable=SC2034
-PKGS_lint="$PKGS_build sparse shellcheck perl xz-utils"
+PKGS_lint="$PKGS_build sparse shellcheck perl xz-utils python3-yaml
+	python3-jsonschema"
 
 die()
 {
