@@ -53,6 +53,12 @@ void warning(const char *fmt, ...) __printf(1, 2);
 void *xrealloc(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
 
+/* module.c: the module's file. */
+/* The kernel release of vermagic; false: it cannot be told. */
+bool module_release(const char *path, char *release, size_t size);
+/* Report that the module is not loaded, and what to do: ST_REFUSED. */
+int module_absent(void);
+
 /* command.c: the table that dispatches and prints the help. */
 struct plan;
 

@@ -282,7 +282,7 @@ int nl_open(void)
 	ret = run(&m, family_store, &version, &f);
 	msg_free(&m);
 	if (f.err == ENOENT)
-		return refuse("the module nf_flow_qos is not loaded: modprobe nf_flow_qos (or insmod kmod/nf_flow_qos.ko)");
+		return module_absent();
 	if (f.err)
 		return refuse("cannot ask for the netlink family %s: %s",
 			      NF_FLOW_QOS_FAMILY_NAME, strerror(f.err));

@@ -7,7 +7,6 @@
 #include "out.h"
 #include "parse.h"
 
-
 static const struct {
 	uint16_t attr;
 	const char *key;

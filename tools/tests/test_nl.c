@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "plan.h"
 #include "unit.h"
@@ -13,6 +14,22 @@ static const struct nlmsghdr *finish(struct msg *m)
 
 	nlh->nlmsg_len = (uint32_t)m->len;
 	return nlh;
+}
+
+static void release(void)
+{
+	char path[] = "/tmp/ftqos-unit-XXXXXX", got[16];
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0);
+	CHECK(write(fd, "\0vvermagivermagic=6.1.0-56-amd64 SMP mod", 40) == 40);
+	close(fd);
+	CHECK(module_release(path, got, sizeof(got)));
+	CHECK_STR(got, "6.1.0-56-amd64");
+	CHECK(!truncate(path, 12));
+	CHECK(!module_release(path, got, sizeof(got)));
+	unlink(path);
+	CHECK(!module_release(path, got, sizeof(got)));
 }
 
 static void entries(void)
@@ -438,6 +455,7 @@ static void specification(void)
 }
 
 const struct test nl_tests[] = {
+	{ "the release a module is for", release },
 	{ "entries in a message and back", entries },
 	{ "keep is a bit", keep_bits },
 	{ "bindings in a message and back", devices },
