@@ -103,6 +103,14 @@ static struct ftq_binding *ftq_nl_dev_lookup(struct ftq_net *fn,
 	return ERR_PTR(-ENOENT);
 }
 
+/**
+ * ftq_nl_dev_get() - dev-get: one binding
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0, -EINVAL without a name, -ENOENT.
+ */
 int ftq_nl_dev_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));
@@ -131,6 +139,14 @@ int ftq_nl_dev_get(struct sk_buff *skb, struct genl_info *info)
 		     ftq_nl_end(info->extack, -ENOMEM);
 }
 
+/**
+ * ftq_nl_dev_dump() - dev-get: all bindings
+ * @skb: part of the answer, filled
+ * @cb: the dump
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: bytes filled, 0 at the end, or a negative error.
+ */
 int ftq_nl_dev_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ftq_nl_head head = ftq_nl_dump(skb, cb, NF_FLOW_QOS_CMD_DEV_GET);
@@ -270,6 +286,15 @@ static int ftq_nl_dev_add(struct ftq_net *fn, struct ftq_binding *binding,
 	return 1;
 }
 
+/**
+ * ftq_nl_dev_set() - dev-set: create or change a binding
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0, -EINVAL, -ENODEV, -ENOENT (map), -ENOSPC, -EOPNOTSUPP (DSA conduit,
+ * scope all), -ENOMEM.
+ */
 int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *name = info->attrs[NF_FLOW_QOS_A_DEV_NAME];
@@ -325,6 +350,14 @@ out:
 	return ftq_nl_end(info->extack, err);
 }
 
+/**
+ * ftq_nl_dev_del() - dev-del: delete a binding
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0, -EINVAL, -ENOENT, -ENOMEM.
+ */
 int ftq_nl_dev_del(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));

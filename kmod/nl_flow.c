@@ -284,6 +284,13 @@ static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
 	return 0;
 }
 
+/**
+ * ftq_nl_flow_start() - flow-get: read the filters
+ * @cb: the dump
+ *
+ * Context: genl_mutex is held.
+ * Return: 0 or a negative error.
+ */
 int ftq_nl_flow_start(struct netlink_callback *cb)
 {
 	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
@@ -302,6 +309,14 @@ int ftq_nl_flow_start(struct netlink_callback *cb)
 	return err;
 }
 
+/**
+ * ftq_nl_flow_dump() - flow-get: show flows
+ * @skb: part of the answer, filled
+ * @cb: the dump
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: bytes filled, 0 at the end, or a negative error.
+ */
 int ftq_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
@@ -317,6 +332,13 @@ int ftq_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
+/**
+ * ftq_nl_flow_done() - flow-get: the dump is over
+ * @cb: the dump
+ *
+ * Context: genl_mutex is held.
+ * Return: 0 or a negative error.
+ */
 int ftq_nl_flow_done(struct netlink_callback *cb)
 {
 	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
@@ -325,6 +347,14 @@ int ftq_nl_flow_done(struct netlink_callback *cb)
 	return 0;
 }
 
+/**
+ * ftq_nl_flow_flush() - flow-flush: forget all flows
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0.
+ */
 int ftq_nl_flow_flush(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));

@@ -247,6 +247,14 @@ static struct ftq_map *ftq_nl_map_lookup(struct ftq_net *fn,
 	return ERR_PTR(-ENOENT);
 }
 
+/**
+ * ftq_nl_map_get() - map-get: one map
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0, -EINVAL without a name, -ENOENT.
+ */
 int ftq_nl_map_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));
@@ -271,6 +279,14 @@ int ftq_nl_map_get(struct sk_buff *skb, struct genl_info *info)
 		     ftq_nl_end(info->extack, -ENOMEM);
 }
 
+/**
+ * ftq_nl_map_dump() - map-get: all maps
+ * @skb: part of the answer, filled
+ * @cb: the dump
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: bytes filled, 0 at the end, or a negative error.
+ */
 int ftq_nl_map_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ftq_nl_list_cursor *cursor = (void *)cb->ctx;
@@ -299,6 +315,15 @@ int ftq_nl_map_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
+/**
+ * ftq_nl_map_new() - map-new: create a map
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0, -EINVAL (name, entries), -EEXIST, -ENOSPC, -ENOENT (from), -EOPNOTSUPP
+ * (an action that this module does not know), -ENOMEM.
+ */
 int ftq_nl_map_new(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));
@@ -363,6 +388,14 @@ out:
 	return ftq_nl_end(info->extack, err);
 }
 
+/**
+ * ftq_nl_map_set() - map-set: change entries of a map, all or none
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0, -EINVAL, -ENOENT, -EOPNOTSUPP, -ENOMEM.
+ */
 int ftq_nl_map_set(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));
@@ -403,6 +436,14 @@ out:
 	return ftq_nl_end(info->extack, err);
 }
 
+/**
+ * ftq_nl_map_del() - map-del: delete a map
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0, -EINVAL, -ENOENT, -EPERM (default), -EBUSY (bound).
+ */
 int ftq_nl_map_del(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));

@@ -247,6 +247,14 @@ static void ftq_nl_restore_tell(struct ftq_net *fn,
 	ftq_nl_notify_config(fn);
 }
 
+/**
+ * ftq_nl_restore() - restore: replace the configuration, or change nothing
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0 or any error of map-new, dev-set and config-set.
+ */
 int ftq_nl_restore(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));

@@ -102,6 +102,14 @@ int ftq_nl_config_parse(const struct ftq_net *fn, struct nlattr **tb,
 	return 0;
 }
 
+/**
+ * ftq_nl_config_get() - config-get: the limits
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0 or -ENOMEM.
+ */
 int ftq_nl_config_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_nl_head head = ftq_nl_reply(info, NF_FLOW_QOS_CMD_CONFIG_GET);
@@ -115,6 +123,15 @@ int ftq_nl_config_get(struct sk_buff *skb, struct genl_info *info)
 		     ftq_nl_end(info->extack, -ENOMEM);
 }
 
+/**
+ * ftq_nl_config_set() - config-set: change limits
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: 0, -EINVAL (none named), -ERANGE, -EPERM (above the initial namespace's),
+ * -ENOMEM.
+ */
 int ftq_nl_config_set(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));
@@ -209,6 +226,14 @@ static int ftq_nl_stats_fill(struct sk_buff *skb, struct ftq_net *fn,
 	return 0;
 }
 
+/**
+ * ftq_nl_stats_get() - stats-get: the statistics
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held.
+ * Return: 0 or -ENOMEM.
+ */
 int ftq_nl_stats_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_nl_head head = ftq_nl_reply(info, NF_FLOW_QOS_CMD_STATS_GET);
@@ -234,6 +259,14 @@ nomem:
 	return ftq_nl_end(info->extack, -ENOMEM);
 }
 
+/**
+ * ftq_nl_stats_reset() - stats-reset: count from 0 again
+ * @skb: request
+ * @info: request, parsed
+ *
+ * Context: genl_mutex is held.
+ * Return: 0.
+ */
 int ftq_nl_stats_reset(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ftq_net *fn = ftq_net(genl_info_net(info));
@@ -299,6 +332,14 @@ cancel:
 	return -EMSGSIZE;
 }
 
+/**
+ * ftq_nl_status_dump() - status-get: version, then each flowtable on each device
+ * @skb: part of the answer, filled
+ * @cb: the dump
+ *
+ * Context: genl_mutex is held; takes RTNL.
+ * Return: bytes filled, 0 at the end, or a negative error.
+ */
 int ftq_nl_status_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ftq_nl_head head = ftq_nl_dump(skb, cb, NF_FLOW_QOS_CMD_STATUS_GET);
