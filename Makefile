@@ -84,7 +84,7 @@ lint:
 	@selftests/lint.sh
 
 demo:
-	@selftests/demo.sh
+	@selftests/qemu/demo
 
 facts:
 	@selftests/facts.sh
