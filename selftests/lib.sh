@@ -413,3 +413,133 @@ pkt_stop()
 	kill -TERM "$1" 2> /dev/null
 	wait "$1" 2> /dev/null
 }
+
+# phase PID FILE: what the capture got so far is in the file, behind it a line
+# {"phase": N} with the number of the call
+phase()
+{
+	local n
+
+	n=$(grep -c '^{"phase"' "$2")
+	kill -USR1 "$1"
+	busywait 10 grep -q "^{\"phase\": $((n + 1))}" "$2" ||
+		bail "the capture does not answer"
+}
+
+# with_phase: to every packet of a capture its phase, 0 at first
+with_phase()
+{
+	jq -c -n 'foreach inputs as $p (0; if $p.phase then $p.phase else . end;
+		if $p.phase then empty else {phase: .} + $p end)' "$@"
+}
+
+# --- flows -----------------------------------------------------------------
+
+# talk_serve NS [PORT...]: answer what talk sends
+talk_serve()
+{
+	local fifo line='' ns=$1
+
+	shift
+	fifo=${TMPDIR:-/tmp}/ready.$$.$((++pkt_bg_n))
+	mkfifo "$fifo" || bail "cannot make $fifo"
+	ip netns exec "$ns" python3 -I -S "$LIB_DIR/talk.py" --ready "$fifo" \
+		serve "$@" &
+	defer kill $!
+	read -r -t 30 line <> "$fifo"
+	rm -f "$fifo"
+	[ "$line" = ready ] || bail "talk.py serve: not ready"
+}
+
+talk_in='' talk_out=''
+
+# talk_start NS: a process that sends what talk says
+talk_start()
+{
+	local fifo
+
+	fifo=${TMPDIR:-/tmp}/talk.$$.$((++pkt_bg_n))
+	mkfifo "$fifo.in" "$fifo.out" || bail "cannot make $fifo"
+	ip netns exec "$1" python3 -I -S "$LIB_DIR/talk.py" talk \
+		< "$fifo.in" > "$fifo.out" 2>&1 &
+	defer kill $!
+	exec {talk_in}> "$fifo.in" {talk_out}< "$fifo.out"
+	rm -f "$fifo.in" "$fifo.out"
+}
+
+# talk COMMAND...: commands of talk.py, one an argument. Everything that they
+# send is through when this returns. Fails, and says why, if one failed.
+talk()
+{
+	local line rc=0
+
+	printf '%s\n' "$@" sync >&"$talk_in"
+	while read -r -t 60 line <&"$talk_out"; do
+		[ "$line" != ok ] || return $rc
+		echo "$line"
+		rc=1
+	done
+	echo "talk.py is gone or hangs"
+	return 1
+}
+
+# talk_or_bail COMMAND...: for what a test only stands on
+talk_or_bail()
+{
+	local out
+
+	out=$(talk "$@") || bail "$out"
+}
+
+# bands DEV...: packets of each class of the router's prio qdiscs there, by
+# rising number, a line for each device
+bands()
+{
+	printf 'class show dev %s\n' "$@" | tc -n "$router" -s -batch - | awk '
+		$1 == "class" && $3 ~ /:1$/ && n++ { print "" }
+		$1 == "class" { printf "%s", $3 ~ /:1$/ ? "" : " " }
+		$1 == "Sent" { printf "%s", $4 }
+		END { print "" }'
+}
+
+# minus A B: two such lines, number by number
+minus()
+{
+	local a b i
+
+	read -r -a a <<< "$1"
+	read -r -a b <<< "$2"
+	for i in "${!a[@]}"; do
+		a[i]=$((a[i] - b[i]))
+	done
+	echo "${a[*]}"
+}
+
+# quiet_neighbours: no ARP or neighbour discovery among what is counted
+quiet_neighbours()
+{
+	local c s l w
+
+	c=$(mac_of "$client" cl0) s=$(mac_of "$server" srv0)
+	l=$(mac_of "$router" lan0) w=$(mac_of "$router" wan0)
+	ip -batch - -n "$router" <<- END &&
+		neigh replace $lan4.2 lladdr $c dev lan0
+		neigh replace $lan6:2 lladdr $c dev lan0
+		neigh replace $wan4.2 lladdr $s dev $wan
+		neigh replace $wan6:2 lladdr $s dev $wan
+	END
+	ip -batch - -n "$client" <<- END &&
+		neigh replace $lan4.1 lladdr $l dev cl0
+		neigh replace $lan6:1 lladdr $l dev cl0
+	END
+	ip -batch - -n "$server" <<- END || bail "cannot set neighbours"
+		neigh replace $wan4.1 lladdr $w dev $srv
+		neigh replace $wan6:1 lladdr $w dev $srv
+	END
+}
+
+# mac_of NS DEV
+mac_of()
+{
+	ip -n "$1" -j link show dev "$2" | jq -r '.[0].address'
+}
