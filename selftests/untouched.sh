@@ -1,0 +1,259 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Nothing is changed for packets that are not offloaded, for packets that leave
+# through devices that are not bound, and for foreign packets that are sent
+# while the flowtable has an offloaded one.
+#
+# Slow path, locally generated and bridged packets are sent once before a device
+# is bound and once with all of them bound: VLAN, PCP, DEI and DSCP on the wire
+# and the bands of a prio qdisc have to be the same. wan0.7 has an
+# egress-qos-map and the map gives other values, so that there is something to
+# lose.
+#
+# Foreign packets, sent inside the window of an offloaded packet:
+# - neighbour discovery: the router forgets the server's address, the next
+#   offloaded packet makes it ask;
+# - a packet that waits in a qdisc: a tbf on wan0.7 without tokens holds a packet
+#   of the slow path back, gets tokens, and sends it when an offloaded packet is
+#   put behind it;
+# and segments of the offloaded packet itself, which are not foreign.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_tools ip nft tc conntrack ethtool python3 jq ftqos bridge
+
+up=$(mktemp)
+defer rm -f "$up" "$up.txt"
+topo_router --vlan7 --keep-offloads
+quiet_neighbours
+load_module
+setup_bridge()
+{
+	ip -batch - <<- END &&
+		link add cl1 netns $client type veth peer name br1 netns $router
+		link add sv1 netns $server type veth peer name br2 netns $router
+	END
+	ip -n "$client" link set cl1 up &&
+	ip -n "$server" link set sv1 up &&
+	ip -batch - -n "$router" <<- END
+		link add br0 type bridge mcast_snooping 0
+		link set br1 master br0 up
+		link set br2 master br0 up
+		link set br0 up
+		link set wan0.7 type vlan egress-qos-map 1:1 2:2 3:3 4:4 6:6 7:7
+	END
+}
+setup_bridge || bail "no bridge"
+topo_nft --devices "lan0, wan0, br1"
+# Port 9 stays on the slow path
+in_ns "$router" nft -f - <<- END || bail "nft refuses the rules"
+	insert rule inet ftq forward meta l4proto { tcp, udp } th dport 9 accept
+	insert rule inet ftq forward meta l4proto { tcp, udp } th sport 9 accept
+END
+tc -n "$router" -batch - <<- END || bail "no prio qdiscs"
+	qdisc add dev lan0 root handle 1: prio bands 8 priomap 0 1 2 3 4 5 6 7 0 0 0 0 0 0 0 0
+	qdisc add dev wan0 root handle 1: prio bands 8 priomap 0 1 2 3 4 5 6 7 0 0 0 0 0 0 0 0
+END
+ftqos -n "$router" map set default all prio 5 pcp 5 || bail "cannot set a map"
+
+talk_serve "$server" 9 5000
+talk_start "$client"
+open=()
+port=4000
+for address in 198.51.100.2 2001:db8:2::2; do
+	family=${address//[!:]/}
+	family=${family:+6}
+	family=${family:-4}
+	for tos in 0xb8 0x88 0x20 0x34; do
+		port=$((port + 1))
+		open+=("open slow$family.$tos udp $address 9 $tos $port $tos")
+	done
+	for proto in udp tcp; do
+		port=$((port + 1))
+		open+=("open off$family.$proto $proto $address 5000 0xb8 $port 0xb8")
+		open+=("open slow$family.$proto $proto $address 9 0xb8 $port 0xb8")
+	done
+done
+talk_or_bail "${open[@]}" "ping 3 64 *"
+have_offload()
+{
+	[ "$({ offloaded '' 5000; offloaded '' 5000 ipv6; } | wc -l)" = 4 ]
+}
+check "four flows are offloaded" busywait 10 have_offload
+check_not "those to port 9 are not" offloaded '' 9
+
+# What is not offloaded, in a phase of the capture
+pkt_bg up_pid "$server" capture any --out "$up" --direction in
+to=$(mac_of "$server" sv1)
+raw="raw --dev cl1 --dst-mac $to --tos 0xb9 --dport 9 --sport 9"
+raw4="$raw --src 192.0.2.77 --dst 198.51.100.77"
+raw6="$raw --src 2001:db8:1::77 --dst 2001:db8:2::77"
+others()
+{
+	talk_or_bail "send 2 100 slow*.0x*" "ping 2 100 slow*.tcp"
+	pkt "$router" send 198.51.100.2 --tos 0xb8 --sport 7 --dport 9 + \
+		send 2001:db8:2::2 --tos 0xb8 --sport 7 --dport 9 || :
+	# shellcheck disable=SC2086 # words
+	pkt "$client" $raw4 --tags 9:2:1 + $raw4 --tags 0:3:1 + $raw4 + \
+		$raw6 --tags 9:2:1 + $raw6 --tags 0:3:0 + $raw4 --proto tcp \
+		--tags 9:6:0
+	# The first packet of the slow path has to wait for the neighbour
+	forget_neighbours
+	# An offloaded flow is given up after 30 s without a packet
+	talk_or_bail "ping 1 100 slow*.tcp" "ping 3 64 off*"
+	phase "$up_pid" "$up"
+}
+
+forget_neighbours()
+{
+	ip -batch - -n "$router" <<- END || bail "cannot forget neighbours"
+		neigh del 198.51.100.2 dev wan0.7
+		neigh del 2001:db8:2::2 dev wan0.7
+	END
+}
+
+others
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev set any
+	dev set wan0.7
+	dev set br2
+END
+hooked()
+{
+	ftqos -n "$router" -j status |
+		jq -e '[.flowtables[].state] == ["hooked", "hooked", "hooked"]'
+}
+check "all are bound, hooks are in place" busywait 10 hooked
+quiet_neighbours
+others
+missed=$(ftqos -n "$router" -j stats show | jq .missed_packets)
+
+# Devices that are not bound
+quiet_neighbours
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev del any
+	dev del br2
+END
+# ping_off: offloaded packets, and what bands 5 of lan0 and wan0 counted
+ping_off()
+{
+	local lan wan
+
+	{ read -r lan; read -r wan; } < <(bands lan0 wan0 | cut -d' ' -f6)
+	talk_or_bail "$@"
+	phase "$up_pid" "$up"
+	{ read -r lan5; read -r wan5; } < <(bands lan0 wan0 | cut -d' ' -f6)
+	lan5=$((lan5 - lan)) wan5=$((wan5 - wan))
+}
+ping_off "ping 4 100 off*"
+check_eq "only wan0.7 is bound: nothing in band 5 of lan0" 0 "$lan5"
+check "only wan0.7 is bound: its packets are in band 5" test "$wan5" -ge 16
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev del wan0.7
+	dev set lan0
+END
+ping_off "ping 4 100 off*"
+check_eq "only lan0 is bound: nothing in band 5 of wan0" 0 "$wan5"
+check "only lan0 is bound: its packets are in band 5" test "$lan5" -ge 16
+
+# Inside the window: neighbour discovery. The offloaded packet itself waits and
+# leaves later, which is a known limit.
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev del lan0
+	dev set wan0.7
+END
+forget_neighbours
+talk_or_bail "ping 1 100 off4.udp" "ping 1 100 off6.udp"
+forget_neighbours
+talk_or_bail "bulk 20000 off4.tcp" "bulk 20000 off6.tcp"
+phase "$up_pid" "$up"
+quiet_neighbours
+
+# hold_back COMMAND...: what this sends waits on wan0.7, all but a first packet
+# that takes the tokens
+hold_back()
+{
+	tc -n "$router" qdisc replace dev wan0.7 root tbf rate 80bit \
+		burst 1600 limit 100000 || bail "no tbf"
+	talk_or_bail "send 1 1400 slow4.0x34" "$@"
+	# Tokens are here now, but nobody looks
+	tc -n "$router" qdisc change dev wan0.7 root tbf rate 1gbit \
+		burst 200k limit 400000 || bail "cannot change tbf"
+	phase "$up_pid" "$up"
+}
+hold_back "send 1 600 slow4.0xb8"
+talk_or_bail "ping 1 100 off4.udp"
+phase "$up_pid" "$up"
+hold_back "send 1 600 slow4.tcp"
+talk_or_bail "bulk 60000 off4.tcp"
+phase "$up_pid" "$up"
+
+# Segments that are made in the window, above a queue
+tc -n "$router" qdisc del dev wan0.7 root
+in_ns "$router" ethtool -K wan0.7 tso off gso off > /dev/null
+ping_off "bulk 60000 off4.tcp" "bulk 60000 off6.tcp"
+pkt_stop "$up_pid"
+
+# What was captured: phase, device, VLAN, PCP, DEI, DSCP, ECN, family or
+# ethertype, protocol, addresses, ports, length of the frame
+with_phase "$up" | jq -r 'select(.dev == "srv0" or .dev == "sv1") |
+	[.phase, .dev, .vid, .pcp, .dei, .dscp, .ecn, .family // .ethertype,
+	.proto, .src, .dst, .sport, .dport, .frame] |
+	map(. // "-" | tostring) | join(" ")' > "$up.txt"
+
+# seen PHASE CONDITION [FIELDS]: kinds of packets, each once: TCP may send a
+# packet twice
+seen()
+{
+	awk -v phase="$1" "\$1 == phase && ($2)" "$up.txt" |
+		cut -d' ' -f"${3-2-13}" | sort -u
+}
+
+# same NAME PHASE CONDITION [FIELDS]: as in phase 0, and there are some
+same()
+{
+	local kinds
+
+	kinds=$(seen 0 "${@:3}")
+	[ -n "$kinds" ] || bail "$1: no such packets in phase 0"
+	check_eq "$1" "$kinds" "$(seen "$2" "${@:3}")"
+}
+
+same "slow path: as before devices were bound" 1 '$13 == 9 && $12 > 4000'
+same "locally generated: as before devices were bound" 1 '$13 == 9 && $12 == 7'
+same "bridged: as before devices were bound" 1 '$2 == "sv1" && $13 == 9'
+check "bridged packets went through the flowtable's hook" test "$missed" -ge 12
+
+off='$2 == "srv0" && $13 == 5000'
+check_eq "offloaded: PCP 5" 5 "$(seen 1 "$off" 4 | xargs)"
+check_eq "only wan0.7 is bound: PCP 5 there" 5 "$(seen 2 "$off" 4 | xargs)"
+check_eq "only lan0 is bound: PCP 0 on the other side" 0 \
+	"$(seen 3 "$off" 4 | xargs)"
+
+asks='$2 == "srv0" && ($8 == "0x0806" ||
+	$9 == "icmpv6" && $11 ~ /^2001:db8:2::2$|^ff02::1:ff/)'
+for family in 0x0806 ipv6; do
+	same "in the window: $family neighbour discovery as for the slow path" \
+		4 "$asks && \$8 == \"$family\"" 2-4,8
+done
+
+held='$2 == "srv0" && $13 == 9 && $12'
+check_eq "a packet waited in a qdisc" "" "$(seen 5 "$held == 4001")"
+same "in the window: a packet that waited is as it would have been" 6 \
+	"$held == 4001"
+check_eq "in the window: the offloaded packet has its PCP" 5 \
+	"$(seen 6 "$off" 4 | xargs)"
+check_eq "a TCP packet waited in a qdisc" "" "$(seen 7 "$held == 4006")"
+same "in the window of a GSO packet: one that waited is as it would have been" \
+	8 "$held == 4006"
+check_eq "in the window of a GSO packet: its own PCP" 5 \
+	"$(seen 8 "$off" 4 | xargs)"
+check "there were GSO packets" test -n "$(seen 8 "$off && \$14 > 4000")"
+
+segments=$(awk "\$1 == 9 && $off" "$up.txt" | wc -l)
+check "segments were made on the VLAN device" test "$segments" -gt 80
+check_eq "no packet was left in one piece" "" "$(seen 9 "$off && \$14 > 1518")"
+check_eq "every segment has the PCP" 5 "$(seen 9 "$off" 4 | xargs)"
+check_eq "every segment has the priority" "$segments" "$wan5"
+finish
