@@ -205,7 +205,8 @@ def capture(args):
     everywhere = args.dev == "any"
     if not everywhere:
         sock.bind((args.dev, ETH_P_ALL))
-    out = open(args.out, "w", encoding="ascii") if args.out else sys.stdout
+    out = (open(args.out, "w", 1, encoding="ascii") if args.out
+           else sys.stdout)
     stop = []
     marks = []
     signal.signal(signal.SIGUSR1, lambda *_: marks.append(1))
