@@ -5,7 +5,7 @@
   pkt.py send DST [--tos N] [--sport N] [--dport N] [--count N] [--size N]
   pkt.py raw --dev DEV --dst-mac MAC --src A --dst A [--proto udp|tcp]
              [--tags VID[:PCP[:DEI]],...] [--tos N] [--sport N] [--dport N]
-             [--count N] [--size N]
+             [--count N] [--size N] [--pad N]     frames of at least N octets
   pkt.py capture DEV [--out FILE] [--count N] [--timeout S] [--direction in|out]
                                                      DEV any: all, with "dev"
   pkt.py echo ADDRESS [--port N] [--tos N]           UDP, until it is ended
@@ -138,8 +138,9 @@ def raw(args):
         sock.bind((args.dev, 0))
         own = sock.getsockname()[4]
         for seq in range(args.count):
-            sock.send(mac + own + tags + struct.pack("!H", ethertype) +
-                      ip_packet(args, seq))
+            frame = (mac + own + tags + struct.pack("!H", ethertype) +
+                     ip_packet(args, seq))
+            sock.send(frame.ljust(args.pad, b"\xff"))
 
 
 def tci(tpid, value):
@@ -368,7 +369,7 @@ DEFAULTS = {"tos": 0, "sport": 0, "dport": 5000, "port": 5000, "count": 1,
             "size": 64, "timeout": 0, "dev": None, "dst_mac": None, "src": None,
             "dst": None, "proto": "udp", "tags": "", "out": None,
             "direction": None, "address": None, "rate": 50, "ports": 1,
-            "stat": None}
+            "stat": None, "pad": 0}
 TEXT = ("dev", "dst_mac", "src", "dst", "proto", "tags", "out", "direction",
         "stat")
 

@@ -34,6 +34,7 @@ import sys
 import time
 
 MAGIC = b"ftqs"
+IP_PKTINFO = 8
 TCP_QUICKACK = 12
 UDP_SEGMENT = 103
 WAIT = 10
@@ -66,6 +67,8 @@ def serve(ports, ready):
                 sock.bind(("", port))
                 if kind == socket.SOCK_STREAM:
                     sock.listen(128)
+                elif family == socket.AF_INET:
+                    sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
                 listening[sock.fileno()] = sock
                 poll.register(sock, select.POLLIN)
     if ready:
@@ -94,9 +97,12 @@ def serve(ports, ready):
                 streams[sock.fileno()] = sock
                 poll.register(sock, select.POLLIN)
             else:
-                data, peer = sock.recvfrom(65536)
+                data, extra, _, peer = sock.recvmsg(65536, 64)
                 set_tos(sock, data[8])
-                sock.sendto(data, peer)
+                # From the address that it was sent to
+                extra = [(level, what, struct.pack("=i4s4x", 0, info[4:8]))
+                         for level, what, info in extra if what == IP_PKTINFO]
+                sock.sendmsg([data], extra, 0, peer)
 
 
 class Flow:
