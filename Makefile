@@ -87,7 +87,7 @@ demo:
 	@selftests/qemu/demo
 
 facts:
-	@selftests/facts.sh
+	@selftests/qemu/facts
 
 mutants:
 	@selftests/mutants/run.sh
