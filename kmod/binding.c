@@ -154,6 +154,15 @@ static struct ftq_binding *ftq_binding_named(struct ftq_net *fn,
 	return found;
 }
 
+static bool ftq_binding_wifi(const struct net_device *dev)
+{
+#if IS_ENABLED(CONFIG_CFG80211)
+	return dev->ieee80211_ptr;
+#else
+	return false;
+#endif
+}
+
 static bool ftq_binding_any_covers(const struct net_device *dev)
 {
 	return !(dev->flags & IFF_LOOPBACK) && !netdev_uses_dsa(dev);
@@ -183,7 +192,7 @@ static void ftq_policy_target(struct ftq_net *fn, struct net_device *dev,
 
 	target->trust = any->trust;
 	/* mac80211 classifies by DSCP itself. */
-	if (undecided || dev->ieee80211_ptr)
+	if (undecided || ftq_binding_wifi(dev))
 		return;
 	target->map = any->map;
 	target->oif = dev->ifindex;
