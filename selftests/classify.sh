@@ -30,6 +30,7 @@ defer rm -f "$up" "$down"
 topo_router --vlan7
 topo_nft --masquerade
 quiet_neighbours
+keep_flows
 load_module
 for dev in lan0 wan0; do
 	tc -n "$router" qdisc add dev $dev root handle 1: prio bands 8 \

@@ -538,6 +538,15 @@ quiet_neighbours()
 	END
 }
 
+# keep_flows: the flowtable does not give a flow up after 30 s without a packet,
+# which pass quickly under emulation. After topo_nft.
+keep_flows()
+{
+	in_ns "$router" bash -c 'for proto in tcp udp; do
+		echo 600 > /proc/sys/net/netfilter/nf_flowtable_${proto}_timeout
+	done' || bail "no timeout of flows to set"
+}
+
 # mac_of NS DEV
 mac_of()
 {

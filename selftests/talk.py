@@ -137,10 +137,13 @@ class Flow:
             # Now, not when a timer says so
             self.sock.setsockopt(socket.IPPROTO_TCP, TCP_QUICKACK, 1)
 
-    def ping(self, count, size):
-        # What others sent here in our name
+    def drain(self):
+        """What others sent here in our name."""
         while not self.tcp and select.select([self.sock], [], [], 0)[0]:
             self.sock.recv(65536)
+
+    def ping(self, count, size):
+        self.drain()
         for _ in range(count):
             data = self.payload(size)
             self.sock.sendall(data)
@@ -151,6 +154,7 @@ class Flow:
             self.sock.sendall(self.payload(size))
 
     def gso(self, count, size):
+        self.drain()
         data = [self.payload(size) for _ in range(count)]
         self.sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
         self.sock.send(b"".join(data))

@@ -24,6 +24,7 @@ defer rm -f "$up" "$down"
 topo_router --vlan7
 topo_nft
 quiet_neighbours
+keep_flows
 load_module
 tc -n "$router" -batch - <<- END || bail "no prio qdiscs"
 	qdisc add dev lan0 root handle 1: prio bands 8 priomap 0 1 2 3 4 5 6 7 0 0 0 0 0 0 0 0
