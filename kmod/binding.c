@@ -168,6 +168,17 @@ static bool ftq_binding_any_covers(const struct net_device *dev)
 	return !(dev->flags & IFF_LOOPBACK) && !netdev_uses_dsa(dev);
 }
 
+/* By its flag: a device may come to be called like that. */
+static struct ftq_binding *ftq_binding_find_any(const struct ftq_net *fn)
+{
+	struct ftq_binding *binding;
+
+	list_for_each_entry(binding, &fn->bindings, list)
+		if (binding->any)
+			return binding;
+	return NULL;
+}
+
 static void ftq_policy_target(struct ftq_net *fn, struct net_device *dev,
 			      struct ftq_target *target)
 {
@@ -186,7 +197,7 @@ static void ftq_policy_target(struct ftq_net *fn, struct net_device *dev,
 		return;
 	}
 
-	any = ftq_binding_find(&fn->bindings, FTQ_ANY);
+	any = ftq_binding_find_any(fn);
 	if (!any || !ftq_binding_any_covers(dev))
 		return;
 
@@ -299,7 +310,7 @@ u8 ftq_binding_state(struct ftq_net *fn, const struct ftq_binding *binding,
 		*reason = "the kernel was built without CONFIG_NETFILTER_EGRESS";
 		return NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK;
 	}
-	if (ftq_hook_blocked(fn, dev)) {
+	if (ftq_hook_blocked(fn)) {
 		*reason = "a chain of the flowtable's priority runs before it: give it another";
 		return NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED;
 	}

@@ -11,17 +11,16 @@
 #include "net.h"
 #include "netlink.h"
 
-/* Return: true if a binding that waited for the device took hold. */
-static bool ftq_event_bind(struct ftq_net *fn, struct net_device *dev)
+/* A binding may have waited for the device. */
+static void ftq_event_bind(struct ftq_net *fn, struct net_device *dev)
 {
 	struct ftq_binding *binding;
 
 	binding = ftq_binding_find(&fn->bindings, dev->name);
 	if (!binding || binding->any || binding->dev ||
 	    ftq_binding_refusal(dev))
-		return false;
+		return;
 	binding->dev = dev;
-	return true;
 }
 
 static void ftq_event_gone(struct ftq_net *fn, struct net_device *dev)
@@ -42,6 +41,12 @@ static void ftq_event_renamed(struct ftq_net *fn, struct net_device *dev)
 
 	if (!binding) {
 		ftq_event_bind(fn, dev);
+		return;
+	}
+
+	/* That name is never a device's: as if the device had gone. */
+	if (!strcmp(dev->name, FTQ_ANY)) {
+		binding->dev = NULL;
 		return;
 	}
 
@@ -69,6 +74,7 @@ static int ftq_event(struct notifier_block *nb, unsigned long event, void *ptr)
 	if (fn->dead)
 		return NOTIFY_DONE;
 
+	fn->moves++;
 	switch (event) {
 	case NETDEV_REGISTER:
 		ftq_event_bind(fn, dev);

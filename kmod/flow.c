@@ -81,18 +81,21 @@ static void ftq_flow_unlink(struct ftq_flows *flows, struct ftq_flow *flow)
 }
 
 /*
- * The flow of @tuple, made if it is not there.
+ * The flow of @tuple, made if it is not there. @seen: table it was not found in.
  * Context: RCU, BH. Return: the flow, or NULL if the table is full or there is
  * no memory.
  */
-static noinline struct ftq_flow *ftq_flow_new(struct ftq_flows *flows,
-					      const struct ftq_tuple *tuple,
-					      u32 hash)
+static noinline struct ftq_flow *
+ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
+	     const struct ftq_tuple *tuple, u32 hash)
 {
 	struct ftq_flow_table *table, *next;
 	struct ftq_flow *flow, *old;
 
-	if (atomic_read(&flows->count) >= READ_ONCE(flows->limit))
+	/* Full; but while flows are moved, this one may be there already. */
+	if (atomic_read(&flows->count) >= READ_ONCE(flows->limit) &&
+	    seen == rcu_access_pointer(flows->table) &&
+	    !rcu_access_pointer(flows->next))
 		return NULL;
 
 	flow = kmem_cache_alloc(ftq_flow_cache, GFP_ATOMIC | __GFP_NOWARN);
@@ -103,8 +106,8 @@ static noinline struct ftq_flow *ftq_flow_new(struct ftq_flows *flows,
 	flow->hash = hash;
 	atomic64_set(&flow->packets, 0);
 	atomic64_set(&flow->bytes, 0);
-	flow->first = jiffies;
-	flow->last = flow->first;
+	flow->first = get_jiffies_64();
+	flow->last = jiffies;
 	flow->prio = 0;
 	flow->oif = 0;
 	flow->class = 0;
@@ -173,7 +176,8 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		if (next)
 			flow = ftq_flow_find(next, &pkt->tuple, hash);
 		if (!flow)
-			flow = ftq_flow_new(flows, &pkt->tuple, hash);
+			flow = ftq_flow_new(flows, table, &pkt->tuple,
+					    hash);
 		if (!flow)
 			return false;
 	}
@@ -243,7 +247,7 @@ static void ftq_flows_reap_all(struct ftq_flows *flows,
 {
 	u32 i, slice;
 
-	if (!table)
+	if (!table || !atomic_read(&flows->count))
 		return;
 
 	slice = min(FTQ_FLOW_SLICE, table->mask + 1);
@@ -403,7 +407,7 @@ static void ftq_flows_move(struct ftq_flows *flows, struct ftq_flow_table *next)
 	spin_unlock_bh(&flows->lock);
 
 	/* Readers and the aging work may still look at the old buckets. */
-	synchronize_rcu();
+	synchronize_net();
 	kvfree(table);
 }
 
@@ -423,7 +427,12 @@ int ftq_flows_resize_prepare(struct ftq_flows *flows, u32 limit,
 
 	*next = NULL;
 	/* Without a table there are no flows, nor will there be with limit 0. */
-	if (!table || !limit || table->mask == ftq_flow_buckets(limit) - 1)
+	if (!table || !limit)
+		return 0;
+
+	/* Flows beyond a lower limit stay, and want buckets as well. */
+	limit = max_t(u32, limit, atomic_read(&flows->count));
+	if (table->mask == ftq_flow_buckets(limit) - 1)
 		return 0;
 
 	*next = ftq_flow_table_alloc(flows, limit);
@@ -511,6 +520,8 @@ int ftq_flows_walk(struct ftq_flows *flows, struct ftq_flow_cursor *cursor,
 	}
 
 	for (; cursor->bucket <= table->mask; cursor->bucket++) {
+		if (!(cursor->bucket % FTQ_FLOW_SLICE))
+			cond_resched();
 		if (hlist_empty(&table->bucket[cursor->bucket]))
 			continue;
 
@@ -551,7 +562,7 @@ int ftq_flow_init(void)
  */
 void ftq_flow_exit(void)
 {
-	/* Flows are freed by RCU callbacks of ours. */
+	/* Flows are freed by RCU callbacks of ours: our code must outlive them. */
 	rcu_barrier();
 	kmem_cache_destroy(ftq_flow_cache);
 }

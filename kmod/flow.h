@@ -38,9 +38,10 @@ struct ftq_window;
  * @pcp: PCP last given, if @given has FTQ_FLOW_HAS_PCP
  * @given: which values were given
  * @hash: of @tuple
- * @first: jiffies of the first packet
- * @id: grows with each flow; buckets are ordered by it, highest first
- * @rcu: frees the flow
+ * @first: jiffies64 of the first packet; under ftq_flows->lock, while linked
+ * @id: grows with each flow; buckets are ordered by it, highest first; under
+ *	ftq_flows->lock, while linked
+ * @rcu: frees the flow, once it is unlinked
  */
 struct ftq_flow {
 	struct hlist_node	node;
@@ -55,10 +56,17 @@ struct ftq_flow {
 	u8			pcp;
 	u8			given;
 	u32			hash;
-	unsigned long		first;
-	u64			id;
-	struct rcu_head		rcu;
+	union {
+		struct {
+			u64	first;
+			u64	id;
+		};
+		struct rcu_head	rcu;
+	};
 };
+
+/* Two lines of 64 bytes: the second has what every packet writes. */
+static_assert(sizeof(struct ftq_flow) <= 128);
 
 /**
  * struct ftq_flow_table - an array of buckets

@@ -38,62 +38,97 @@
 #define FTQ_HOOK_KICK		(HZ / 20)
 
 /**
- * struct ftq_run - an unbroken run of flowtables' hooks
- * @priority: of the first
- * @before: the hook that stands before it, valid under RTNL if ours, or NULL
- * @blocked: a hook that is not ours and of the same priority stands before it
+ * struct ftq_hook_iter - a walk over the flowtables' hooks on a device
+ * @entries: hooks of the device
+ * @next: index of the hook to look at
+ * @in_run: the last flowtable belongs to the same unbroken run as the next hook
+ * @first: the flowtable that was found is the first of its run
+ * @before: the hook that stands before its run, or NULL
  */
-struct ftq_run {
-	int			priority;
-	struct ftq_ingress	*before;
-	bool			blocked;
+struct ftq_hook_iter {
+	const struct nf_hook_entries	*entries;
+	unsigned int			next;
+	bool				in_run;
+	bool				first;
+	const struct nf_hook_ops	*before;
 };
 
 /*
- * Ops are freed by their owners a grace period after they were unregistered,
- * so that they can be looked at under RCU, as nfnetlink_hook does.
+ * The next flowtable's hook. A hook of ours within a run, before which another
+ * flowtable was registered, does not break the run: it is not in its place.
+ *
+ * Context: RTNL and RCU. Ops are freed by their owners a grace period after
+ * they were unregistered, so that they can be looked at, as nfnetlink_hook does.
  */
+static const struct nf_hook_ops *ftq_hook_next(struct ftq_hook_iter *iter)
+{
+	const struct nf_hook_ops *ops;
+	struct nf_hook_ops **all;
+
+	if (!iter->entries)
+		return NULL;
+
+	all = nf_hook_entries_get_hook_ops(iter->entries);
+	while (iter->next < iter->entries->num_hook_entries) {
+		ops = READ_ONCE(all[iter->next++]);
+		if (ftq_ident_ops(ops)) {
+			iter->first = !iter->in_run;
+			iter->in_run = true;
+			return ops;
+		}
+		if (iter->in_run && ops->hook == ftq_path_ingress)
+			continue;
+		iter->in_run = false;
+		iter->before = ops;
+	}
+	return NULL;
+}
+
+/* How the run that @iter has found the first hook of stands to our hooks. */
+static u8 ftq_hook_iter_state(const struct ftq_hook_iter *iter,
+			      const struct nf_hook_ops *first)
+{
+	if (iter->before && iter->before->hook == ftq_path_ingress)
+		return NF_FLOW_QOS_FLOWTABLE_STATE_HOOKED;
+	if (iter->before && iter->before->priority == first->priority)
+		return NF_FLOW_QOS_FLOWTABLE_STATE_SHADOWED;
+	return NF_FLOW_QOS_FLOWTABLE_STATE_UNHOOKED;
+}
+
+/**
+ * struct ftq_run - an unbroken run of flowtables' hooks
+ * @priority: of the first
+ * @state: enum nf_flow_qos_flowtable_state of all of them
+ * @ours: the hook of ours that stands before it, if @state is HOOKED
+ */
+struct ftq_run {
+	int			priority;
+	u8			state;
+	struct ftq_ingress	*ours;
+};
+
 static bool ftq_hook_run(const struct net_device *dev, unsigned int nth,
 			 struct ftq_run *run)
 {
-	const struct nf_hook_ops *ops, *before = NULL;
-	const struct nf_hook_entries *entries;
-	struct nf_hook_ops **all;
-	bool in_run = false;
-	unsigned int i;
+	struct ftq_hook_iter iter = { };
+	const struct nf_hook_ops *ops;
 
 	ASSERT_RTNL();
 	rcu_read_lock();
-	entries = rcu_dereference(dev->nf_hooks_ingress);
-	if (!entries)
-		goto none;
-
-	all = nf_hook_entries_get_hook_ops(entries);
-	for (i = 0; i < entries->num_hook_entries; i++) {
-		ops = READ_ONCE(all[i]);
-		if (!ftq_ident_ops(ops)) {
-			in_run = false;
-			before = ops;
-			continue;
-		}
-		if (!in_run && !nth--)
-			goto found;
-		in_run = true;
+	iter.entries = rcu_dereference(dev->nf_hooks_ingress);
+	while ((ops = ftq_hook_next(&iter)))
+		if (iter.first && !nth--)
+			break;
+	if (ops) {
+		run->priority = ops->priority;
+		run->state = ftq_hook_iter_state(&iter, ops);
+		run->ours = NULL;
+		if (run->state == NF_FLOW_QOS_FLOWTABLE_STATE_HOOKED)
+			run->ours = container_of(iter.before,
+						 struct ftq_ingress, ops);
 	}
-none:
 	rcu_read_unlock();
-	return false;
-
-found:
-	run->priority = ops->priority;
-	run->before = NULL;
-	run->blocked = false;
-	if (before && before->hook == ftq_path_ingress)
-		run->before = container_of(before, struct ftq_ingress, ops);
-	else if (before && before->priority == ops->priority)
-		run->blocked = true;
-	rcu_read_unlock();
-	return true;
+	return ops;
 }
 
 /**
@@ -108,42 +143,34 @@ found:
 bool ftq_hook_flowtable(const struct net_device *dev, unsigned int nth,
 			struct ftq_flowtable *found)
 {
-	const struct nf_hook_ops *ops, *before = NULL;
-	const struct nf_hook_entries *entries;
-	u8 state = NF_FLOW_QOS_FLOWTABLE_STATE_UNHOOKED;
-	struct nf_hook_ops **all;
-	bool in_run = false;
-	unsigned int i;
+	struct ftq_hook_iter iter = { };
+	const struct nf_hook_ops *ops;
 
 	ASSERT_RTNL();
 	rcu_read_lock();
-	entries = rcu_dereference(dev->nf_hooks_ingress);
-	for (i = 0; entries && i < entries->num_hook_entries; i++) {
-		all = nf_hook_entries_get_hook_ops(entries);
-		ops = READ_ONCE(all[i]);
-		if (!ftq_ident_ops(ops)) {
-			in_run = false;
-			before = ops;
-			continue;
-		}
-		if (!in_run) {
-			state = NF_FLOW_QOS_FLOWTABLE_STATE_UNHOOKED;
-			if (before && before->hook == ftq_path_ingress)
-				state = NF_FLOW_QOS_FLOWTABLE_STATE_HOOKED;
-			else if (before && before->priority == ops->priority)
-				state = NF_FLOW_QOS_FLOWTABLE_STATE_SHADOWED;
-		}
-		in_run = true;
-		if (nth--)
-			continue;
-
+	iter.entries = rcu_dereference(dev->nf_hooks_ingress);
+	while ((ops = ftq_hook_next(&iter))) {
+		if (iter.first)
+			found->state = ftq_hook_iter_state(&iter, ops);
 		found->priority = ops->priority;
-		found->state = state;
-		rcu_read_unlock();
-		return true;
+		if (!nth--)
+			break;
 	}
 	rcu_read_unlock();
-	return false;
+	return ops;
+}
+
+static unsigned int ftq_hook_count_flowtables(const struct net_device *dev)
+{
+	struct ftq_hook_iter iter = { };
+	unsigned int nr = 0;
+
+	rcu_read_lock();
+	iter.entries = rcu_dereference(dev->nf_hooks_ingress);
+	while (ftq_hook_next(&iter))
+		nr++;
+	rcu_read_unlock();
+	return nr;
 }
 
 /**
@@ -159,39 +186,25 @@ bool ftq_hook_has_flowtable(const struct net_device *dev)
 	return ftq_hook_flowtable(dev, 0, &found);
 }
 
-static bool ftq_hook_dev_blocked(const struct net_device *dev)
-{
-	struct ftq_run run;
-	unsigned int i;
-
-	for (i = 0; ftq_hook_run(dev, i, &run); i++)
-		if (run.blocked)
-			return true;
-	return false;
-}
-
 /**
  * ftq_hook_blocked() - does a hook stand between ours and a flowtable's
  * @fn: namespace
- * @dev: device to look at, with the devices below it; NULL: all devices
+ *
+ * On any device: a packet that leaves through one entered through another.
  *
  * Context: RTNL.
  * Return: true if that cannot be healed by registering ours anew.
  */
-bool ftq_hook_blocked(struct ftq_net *fn, const struct net_device *dev)
+bool ftq_hook_blocked(struct ftq_net *fn)
 {
-	struct net_device *other;
-	struct list_head *iter;
+	struct net_device *dev;
+	struct ftq_run run;
+	unsigned int i;
 
-	if (dev) {
-		netdev_for_each_lower_dev((struct net_device *)dev, other, iter)
-			if (ftq_hook_dev_blocked(other))
+	for_each_netdev(fn->net, dev)
+		for (i = 0; ftq_hook_run(dev, i, &run); i++)
+			if (run.state == NF_FLOW_QOS_FLOWTABLE_STATE_SHADOWED)
 				return true;
-		return ftq_hook_dev_blocked(dev);
-	}
-	for_each_netdev(fn->net, other)
-		if (ftq_hook_dev_blocked(other))
-			return true;
 	return false;
 }
 
@@ -236,45 +249,44 @@ static void ftq_ingress_del(struct ftq_ingress *in)
 
 /*
  * Register hooks before the runs that have none.
- * Return: 0, a negative error, or 1 if it is too soon after the last time.
+ * Return: 0, a negative error, or in how many jiffies it may be done, since the
+ * last time was just before.
  */
 static int ftq_ingress_place(struct ftq_dev *fd)
 {
+	unsigned long due = fd->placed + FTQ_HOOK_PLACE;
+	bool soon = fd->was_placed && time_before(jiffies, due);
 	struct ftq_ingress *in;
 	struct ftq_run run;
-	bool soon = false;
+	bool again = false;
 	unsigned int i;
 	int err;
 
 	list_for_each_entry(in, &fd->ingress, list)
 		in->used = false;
 
-	soon = fd->was_placed && time_before(jiffies, fd->placed + FTQ_HOOK_PLACE);
 	for (i = 0; ftq_hook_run(fd->dev, i, &run); i++) {
-		if (run.before) {
-			run.before->used = true;
+		if (run.ours) {
+			run.ours->used = true;
 			continue;
 		}
-		if (run.blocked || soon)
+		if (run.state == NF_FLOW_QOS_FLOWTABLE_STATE_SHADOWED)
 			continue;
+		if (soon) {
+			again = true;
+			continue;
+		}
 		err = ftq_ingress_add(fd, run.priority);
 		if (err)
 			return err;
 		/* A hook more does not change which run is the nth. */
 		list_first_entry(&fd->ingress, struct ftq_ingress, list)->used = true;
 	}
-
-	if (!soon)
-		return 0;
-	for (i = 0; ftq_hook_run(fd->dev, i, &run); i++)
-		if (!run.before && !run.blocked)
-			return 1;
-	return 0;
+	return again ? max_t(long, due - jiffies, 1) : 0;
 }
 
 /* Is there something that ftq_ingress_place() or a removal would change? */
-static bool ftq_ingress_misplaced(const struct ftq_net *fn,
-				  const struct net_device *dev,
+static bool ftq_ingress_misplaced(const struct net_device *dev,
 				  const struct ftq_dev *fd)
 {
 	const struct ftq_ingress *in;
@@ -282,9 +294,9 @@ static bool ftq_ingress_misplaced(const struct ftq_net *fn,
 	struct ftq_run run;
 
 	for (i = 0; ftq_hook_run(dev, i, &run); i++) {
-		if (run.before)
+		if (run.ours)
 			used++;
-		else if (!run.blocked)
+		else if (run.state == NF_FLOW_QOS_FLOWTABLE_STATE_UNHOOKED)
 			return true;
 	}
 	if (fd)
@@ -357,7 +369,7 @@ static int ftq_dev_prepare(struct ftq_net *fn, struct net_device *dev)
 	struct ftq_dev *fd = xa_load(&fn->devs, dev->ifindex);
 	bool egress, flowtable = ftq_hook_has_flowtable(dev);
 	struct ftq_policy *policy;
-	int err, again;
+	int err, delay;
 
 	if (dev->reg_state != NETREG_REGISTERED || !net_eq(dev_net(dev), fn->net))
 		return 0;
@@ -382,9 +394,9 @@ static int ftq_dev_prepare(struct ftq_net *fn, struct net_device *dev)
 	fd->wanted = true;
 	fd->egress_wanted = egress;
 
-	again = ftq_ingress_place(fd);
-	if (again < 0)
-		return again;
+	delay = ftq_ingress_place(fd);
+	if (delay < 0)
+		return delay;
 
 	if (egress && !fd->egress_on) {
 		err = nf_register_net_hook(fn->net, &fd->egress);
@@ -393,7 +405,7 @@ static int ftq_dev_prepare(struct ftq_net *fn, struct net_device *dev)
 		fd->egress_on = true;
 		fd->egress_new = true;
 	}
-	return again;
+	return delay;
 }
 
 static void ftq_dev_commit(struct ftq_dev *fd)
@@ -441,20 +453,15 @@ static void ftq_dev_abort(struct ftq_dev *fd)
 		ftq_dev_drop(fd);
 }
 
-static unsigned int ftq_hook_count_flowtables(const struct net_device *dev)
-{
-	struct ftq_flowtable found;
-	unsigned int nr = 0;
-
-	while (ftq_hook_flowtable(dev, nr, &found))
-		nr++;
-	return nr;
-}
-
+/* Have a look in @delay jiffies, or when one is due if that is earlier. */
 static void ftq_hook_schedule(struct ftq_net *fn, unsigned long delay)
 {
-	if (!fn->dead)
-		mod_delayed_work(system_power_efficient_wq, &fn->check, delay);
+	struct workqueue_struct *wq = system_power_efficient_wq;
+
+	if (fn->dead || queue_delayed_work(wq, &fn->check, delay))
+		return;
+	if (time_before(jiffies + delay, fn->check.timer.expires))
+		mod_delayed_work(wq, &fn->check, delay);
 }
 
 /**
@@ -469,14 +476,14 @@ int ftq_hook_sync(struct ftq_net *fn)
 	bool wanted = fn->nr_bindings && !fn->dead;
 	unsigned int flowtables = 0;
 	struct net_device *dev;
-	bool again = false;
+	long delay = FTQ_HOOK_CHECK;
 	unsigned long index;
 	struct ftq_dev *fd;
 	int err = 0;
 
 	ASSERT_RTNL();
 	if (wanted)
-		err = ftq_flows_start(&fn->flows);
+		err = ftq_stats_start(&fn->stats) ?: ftq_flows_start(&fn->flows);
 	if (err)
 		return err;
 
@@ -487,15 +494,17 @@ int ftq_hook_sync(struct ftq_net *fn)
 		err = ftq_dev_prepare(fn, dev);
 		if (err < 0)
 			goto abort;
-		again |= err;
+		if (err)
+			delay = min_t(long, delay, err);
 	}
 
 	xa_for_each(&fn->devs, index, fd)
 		ftq_dev_commit(fd);
+	fn->moves++;
 	fn->nr_flowtables = flowtables;
 	fn->stale = false;
 	if (wanted)
-		ftq_hook_schedule(fn, again ? FTQ_HOOK_PLACE : FTQ_HOOK_CHECK);
+		ftq_hook_schedule(fn, delay);
 	return 0;
 
 abort:
@@ -554,7 +563,7 @@ static bool ftq_hook_misplaced(struct ftq_net *fn)
 
 	for_each_netdev(fn->net, dev) {
 		flowtables += ftq_hook_count_flowtables(dev);
-		if (ftq_ingress_misplaced(fn, dev, xa_load(&fn->devs, dev->ifindex)))
+		if (ftq_ingress_misplaced(dev, xa_load(&fn->devs, dev->ifindex)))
 			return true;
 	}
 	return flowtables != fn->nr_flowtables;
@@ -584,9 +593,8 @@ static void ftq_hook_check(struct work_struct *work)
 
 	rtnl_lock();
 	if (!fn->dead && fn->nr_bindings) {
-		/* First, so that a sync which wants it earlier has its way. */
-		ftq_hook_schedule(fn, FTQ_HOOK_CHECK);
 		ftq_hook_refresh(fn);
+		ftq_hook_schedule(fn, FTQ_HOOK_CHECK);
 	}
 	rtnl_unlock();
 }

@@ -74,7 +74,7 @@ struct ftq_flowtable {
 	u8	state;
 };
 
-bool ftq_hook_blocked(struct ftq_net *fn, const struct net_device *dev);
+bool ftq_hook_blocked(struct ftq_net *fn);
 bool ftq_hook_has_flowtable(const struct net_device *dev);
 bool ftq_hook_flowtable(const struct net_device *dev, unsigned int nth,
 			struct ftq_flowtable *found);

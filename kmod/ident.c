@@ -61,8 +61,8 @@ bool ftq_ident_ops(const struct nf_hook_ops *ops)
 
 	/*
 	 * The flowtable that registered the hook holds the function's module,
-	 * and a function that came to stand at the same address later would
-	 * only be called a hook entry earlier than the core does.
+	 * and a hook function that came to stand at the same address later, in
+	 * another module, would be called twice a packet: no worse than that.
 	 */
 	ftq_ident_add(ops->hook, NULL);
 	return ftq_ident_known(ops->hook);

@@ -65,7 +65,6 @@ static void __exit ftq_exit(void)
 	ftq_net_exit();
 	synchronize_net();
 	ftq_ident_exit();
-	rcu_barrier();
 	ftq_flow_exit();
 }
 

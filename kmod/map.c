@@ -110,26 +110,18 @@ struct ftq_map *ftq_map_alloc(const char *name,
 /**
  * ftq_map_set() - replace the actions of a map
  * @map: the map
- * @values: its new actions, copied
+ * @table: its new actions; from kmalloc(), and the map's from now on
  *
  * Packets of flows that are already offloaded get the new actions as well.
  *
  * Context: RTNL.
- * Return: 0 or -ENOMEM, and then nothing was changed.
  */
-int ftq_map_set(struct ftq_map *map, const struct ftq_map_table *values)
+void ftq_map_set(struct ftq_map *map, struct ftq_map_table *table)
 {
 	struct ftq_map_table *old = rtnl_dereference(map->table);
-	struct ftq_map_table *table;
-
-	table = kmalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
-	if (!table)
-		return -ENOMEM;
-	memcpy(table->action, values->action, sizeof(table->action));
 
 	rcu_assign_pointer(map->table, table);
 	kfree_rcu(old, rcu);
-	return 0;
 }
 
 /**

@@ -59,7 +59,7 @@ bool ftq_map_name_valid(const char *name);
 struct ftq_map *ftq_map_find(const struct list_head *maps, const char *name);
 struct ftq_map *ftq_map_alloc(const char *name,
 			      const struct ftq_map_table *values);
-int ftq_map_set(struct ftq_map *map, const struct ftq_map_table *values);
+void ftq_map_set(struct ftq_map *map, struct ftq_map_table *table);
 void ftq_map_free(struct ftq_map *map);
 void ftq_maps_free(struct list_head *maps);
 

@@ -54,11 +54,38 @@ u32 ftq_net_flow_limit_max(const struct ftq_net *fn)
 	return READ_ONCE(ftq_net(&init_net)->flows.limit);
 }
 
+/**
+ * ftq_net_resize_flows() - set the most flows that a namespace accounts
+ * @fn: namespace
+ * @limit: as it was prepared
+ * @next: from ftq_flows_resize_prepare()
+ *
+ * What the initial namespace may not have, those of other user namespaces lose.
+ *
+ * Context: RTNL.
+ */
+void ftq_net_resize_flows(struct ftq_net *fn, u32 limit,
+			  struct ftq_flow_table *next)
+{
+	struct net *net;
+
+	ftq_flows_resize(&fn->flows, limit, next);
+	if (fn->net != &init_net)
+		return;
+
+	down_read(&net_rwsem);
+	for_each_net(net) {
+		fn = ftq_net(net);
+		if (fn->flows.limit > ftq_net_flow_limit_max(fn))
+			ftq_flows_resize(&fn->flows, limit, NULL);
+	}
+	up_read(&net_rwsem);
+}
+
 static int __net_init ftq_net_enter(struct net *net)
 {
 	struct ftq_net *fn = ftq_net(net);
 	struct ftq_map *map;
-	int err;
 
 	fn->net = net;
 	fn->generation = 1;
@@ -73,17 +100,10 @@ static int __net_init ftq_net_enter(struct net *net)
 	list_add_tail(&map->list, &fn->maps);
 	fn->nr_maps = 1;
 
-	err = ftq_stats_init(&fn->stats);
-	if (err)
-		goto free_maps;
-
+	ftq_stats_init(&fn->stats);
 	ftq_flows_init(&fn->flows);
 	fn->flows.limit = min(fn->flows.limit, ftq_net_flow_limit_max(fn));
 	return 0;
-
-free_maps:
-	ftq_maps_free(&fn->maps);
-	return err;
 }
 
 /*
@@ -94,6 +114,10 @@ free_maps:
 static void __net_exit ftq_net_pre_exit(struct net *net)
 {
 	struct ftq_net *fn = ftq_net(net);
+
+	/* Nobody can reach it to configure it any more. */
+	if (list_empty(&fn->bindings) && xa_empty(&fn->devs))
+		return;
 
 	rtnl_lock();
 	fn->dead = true;

@@ -26,6 +26,7 @@
  * @nr_bindings: length of @bindings; RTNL
  * @nr_flowtables: flowtable hooks seen by the last sync; RTNL
  * @generation: grows with each change of the configuration, never 0; RTNL
+ * @moves: grows when devices or flowtables come or go; RTNL
  * @dead: the namespace is going, nothing is hooked any more; RTNL
  * @stale: a netdev event asks for a sync of all devices; RTNL
  * @check: puts hooks where they should be: soon after ftq_hook_kick(), and
@@ -43,6 +44,7 @@ struct ftq_net {
 	unsigned int		nr_bindings;
 	unsigned int		nr_flowtables;
 	u32			generation;
+	u32			moves;
 	bool			dead;
 	bool			stale;
 	struct delayed_work	check;
@@ -50,6 +52,8 @@ struct ftq_net {
 
 struct ftq_net *ftq_net(const struct net *net);
 u32 ftq_net_flow_limit_max(const struct ftq_net *fn);
+void ftq_net_resize_flows(struct ftq_net *fn, u32 limit,
+			  struct ftq_flow_table *next);
 void ftq_net_changed(struct ftq_net *fn);
 int ftq_net_init(void);
 void ftq_net_stop(void);

@@ -150,17 +150,10 @@ int ftq_nl_dev_get(struct sk_buff *skb, struct genl_info *info)
 int ftq_nl_dev_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ftq_nl_head head = ftq_nl_dump(skb, cb, NF_FLOW_QOS_CMD_DEV_GET);
-	struct nlattr *name = genl_info_dump(cb)->attrs[NF_FLOW_QOS_A_DEV_NAME];
 	struct ftq_nl_list_cursor *cursor = (void *)cb->ctx;
 	struct ftq_net *fn = ftq_net(sock_net(cb->skb->sk));
 	const struct ftq_binding *binding;
 	unsigned int i = 0;
-
-	if (name) {
-		NL_SET_ERR_MSG_ATTR(cb->extack, name,
-				    "a dump shows all bindings: ask for one without NLM_F_DUMP");
-		return -EINVAL;
-	}
 
 	rtnl_lock();
 	if (!cursor->skip)
@@ -249,20 +242,24 @@ int ftq_nl_dev_parse(struct ftq_net *fn, const struct list_head *maps,
 static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 			     struct ftq_binding *want, struct ftq_map *map)
 {
+	struct net_device *old_dev = binding->dev;
 	struct ftq_map *old_map = binding->map;
 	u8 old_trust = binding->trust;
 	int err;
 
 	if (!map)
 		map = old_map;
-	if (map == old_map && want->trust == old_trust)
+	if (map == old_map && want->trust == old_trust && want->dev == old_dev)
 		return 0;
 
 	ftq_binding_use_map(binding, map);
 	binding->trust = want->trust;
+	/* It may be one that could not be bound when it came. */
+	binding->dev = want->dev;
 	err = ftq_hook_sync(fn);
 	if (err) {
 		ftq_binding_use_map(binding, old_map);
+		binding->dev = old_dev;
 		binding->trust = old_trust;
 		return err;
 	}

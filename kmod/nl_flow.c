@@ -162,8 +162,9 @@ static int ftq_nl_flow_filter(struct nlattr **tb, struct ftq_nl_filter *filter,
 
 	if (filter->src.family && filter->dst.family &&
 	    filter->src.family != filter->dst.family) {
-		NL_SET_ERR_MSG(extack,
-			       "source and destination are of different families");
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_FLOW_QOS_A_FLOW_DST_V4] ?:
+					    tb[NF_FLOW_QOS_A_FLOW_DST_V6],
+				    "source and destination are of different families");
 		return -EINVAL;
 	}
 	return 0;
@@ -272,7 +273,7 @@ static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
 			      atomic64_read(&flow->bytes),
 			      NF_FLOW_QOS_A_FLOW_PAD) ||
 	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_AGE_MS,
-			      jiffies_to_msecs(now - flow->first),
+			      jiffies64_to_msecs(get_jiffies_64() - flow->first),
 			      NF_FLOW_QOS_A_FLOW_PAD) ||
 	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_IDLE_MS,
 			      time_after(now, last) ? jiffies_to_msecs(now - last) : 0,

@@ -4,6 +4,7 @@
  */
 #include <linux/rtnetlink.h>
 
+#include "hook.h"
 #include "map.h"
 #include "net.h"
 #include "netlink.h"
@@ -52,6 +53,7 @@ static int ftq_nl_entry(const struct nlattr *nest, struct ftq_map_table *table,
 
 	attr = tb[NF_FLOW_QOS_A_ENTRY_CLASS];
 	if (!attr) {
+		NL_SET_ERR_ATTR_MISS(extack, nest, NF_FLOW_QOS_A_ENTRY_CLASS);
 		NL_SET_ERR_MSG_ATTR(extack, nest, "an entry has no class");
 		return -EINVAL;
 	}
@@ -139,6 +141,7 @@ int ftq_nl_map_entries(const struct nlattr *head, int len, bool change,
 			return err;
 	}
 	if (change && !seen) {
+		NL_SET_ERR_ATTR_MISS(extack, NULL, NF_FLOW_QOS_A_MAP_ENTRY);
 		NL_SET_ERR_MSG(extack, "no entry to change");
 		return -EINVAL;
 	}
@@ -295,13 +298,6 @@ int ftq_nl_map_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	const struct ftq_map *map;
 	unsigned int i = 0;
 
-	if (genl_info_dump(cb)->attrs[NF_FLOW_QOS_A_MAP_NAME]) {
-		NL_SET_ERR_MSG_ATTR(cb->extack,
-				    genl_info_dump(cb)->attrs[NF_FLOW_QOS_A_MAP_NAME],
-				    "a dump shows all maps: ask for one without NLM_F_DUMP");
-		return -EINVAL;
-	}
-
 	rtnl_lock();
 	cb->seq = fn->generation;
 	list_for_each_entry(map, &fn->maps, list) {
@@ -409,7 +405,7 @@ int ftq_nl_map_set(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 
-	table = kmalloc(sizeof(*table), GFP_KERNEL);
+	table = kmalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return ftq_nl_end(info->extack, -ENOMEM);
 
@@ -425,9 +421,8 @@ int ftq_nl_map_set(struct sk_buff *skb, struct genl_info *info)
 	if (err || !memcmp(table->action, old->action, sizeof(old->action)))
 		goto out;
 
-	err = ftq_map_set(map, table);
-	if (err)
-		goto out;
+	ftq_map_set(map, table);
+	table = NULL;
 	ftq_net_changed(fn);
 	ftq_nl_notify_map(fn, map, NF_FLOW_QOS_CMD_MAP_SET_NTF);
 out:
@@ -468,7 +463,11 @@ int ftq_nl_map_del(struct sk_buff *skb, struct genl_info *info)
 		NL_SET_ERR_MSG_ATTR(info->extack, name,
 				    "the map is bound to a device: bind that to another map first");
 		err = -EBUSY;
-	} else {
+	} else if (fn->stale) {
+		/* Policies made before the last event may point to the map. */
+		err = ftq_hook_sync(fn);
+	}
+	if (!err) {
 		list_del(&map->list);
 		fn->nr_maps--;
 		ftq_net_changed(fn);
@@ -476,5 +475,5 @@ int ftq_nl_map_del(struct sk_buff *skb, struct genl_info *info)
 		ftq_map_free(map);
 	}
 	rtnl_unlock();
-	return err;
+	return ftq_nl_end(info->extack, err);
 }

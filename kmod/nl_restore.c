@@ -4,7 +4,9 @@
  *
  * Maps and bindings are made from the request as lists of their own, which
  * then take the place of the namespace's; if the hooks cannot follow, the old
- * lists come back. Nothing of the new configuration is seen before all of it.
+ * lists come back. Devices are given their new policies one after the other,
+ * in one go: until the last has it, a packet may be given a class by the new
+ * trust of the device that it enters through and by the old map of the other.
  */
 #include <linux/rtnetlink.h>
 
@@ -22,6 +24,7 @@ struct ftq_nl_candidate {
 	unsigned int		nr_bindings;
 	u32			limit;
 	u32			timeout;
+	bool			has_default;
 };
 
 const struct nla_policy
@@ -73,6 +76,7 @@ static int ftq_nl_restore_map(struct ftq_nl_candidate *cand,
 
 	name = tb[NF_FLOW_QOS_A_MAP_NAME];
 	if (!name) {
+		NL_SET_ERR_ATTR_MISS(extack, nest, NF_FLOW_QOS_A_MAP_NAME);
 		NL_SET_ERR_MSG_ATTR(extack, nest, "a map has no name");
 		return -EINVAL;
 	}
@@ -82,7 +86,7 @@ static int ftq_nl_restore_map(struct ftq_nl_candidate *cand,
 		return -EINVAL;
 	}
 
-	table = kmalloc(sizeof(*table), GFP_KERNEL);
+	table = kmalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return -ENOMEM;
 	ftq_map_builtin(table);
@@ -93,13 +97,13 @@ static int ftq_nl_restore_map(struct ftq_nl_candidate *cand,
 
 	map = ftq_map_find(&cand->maps, nla_data(name));
 	/* default is there from the beginning, and given at most once. */
-	if (map && (strcmp(map->name, FTQ_MAP_DEFAULT) || map->bound)) {
+	if (map && (cand->has_default || strcmp(map->name, FTQ_MAP_DEFAULT))) {
 		NL_SET_ERR_MSG_ATTR(extack, name, "a map is given twice");
 		err = -EEXIST;
 	} else if (map) {
-		/* Until the bindings are made, this tells that it was given. */
-		map->bound = 1;
-		err = ftq_map_set(map, table);
+		cand->has_default = true;
+		ftq_map_set(map, table);
+		return 0;
 	} else if (cand->nr_maps >= NF_FLOW_QOS_MAPS_MAX) {
 		NL_SET_ERR_MSG_ATTR(extack, name,
 				    "64 maps is the most there can be");
@@ -129,6 +133,7 @@ static int ftq_nl_restore_dev(struct ftq_net *fn, struct ftq_nl_candidate *cand,
 
 	name = tb[NF_FLOW_QOS_A_DEV_NAME];
 	if (!name) {
+		NL_SET_ERR_ATTR_MISS(extack, nest, NF_FLOW_QOS_A_DEV_NAME);
 		NL_SET_ERR_MSG_ATTR(extack, nest, "a binding has no name");
 		return -EINVAL;
 	}
@@ -193,7 +198,6 @@ static int ftq_nl_restore_parse(struct ftq_net *fn,
 		if (err)
 			return err;
 	}
-	ftq_map_find(&cand->maps, FTQ_MAP_DEFAULT)->bound = 0;
 
 	nla_for_each_attr(attr, head, len, rem) {
 		err = 0;
@@ -264,6 +268,7 @@ int ftq_nl_restore(struct sk_buff *skb, struct genl_info *info)
 		.timeout	= FTQ_FLOW_TIMEOUT_DEFAULT,
 	};
 	struct ftq_flow_table *next = NULL;
+	u32 limit;
 	int err;
 
 	rtnl_lock();
@@ -276,14 +281,18 @@ int ftq_nl_restore(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		goto out;
 
+	/* The first binding has the table of flows allocated, by the limit. */
+	limit = fn->flows.limit;
+	WRITE_ONCE(fn->flows.limit, cand.limit);
 	ftq_nl_restore_swap(fn, &cand);
 	err = ftq_hook_sync(fn);
 	if (err) {
 		ftq_nl_restore_swap(fn, &cand);
+		WRITE_ONCE(fn->flows.limit, limit);
 		kvfree(next);
 		goto out;
 	}
-	ftq_flows_resize(&fn->flows, cand.limit, next);
+	ftq_net_resize_flows(fn, cand.limit, next);
 	WRITE_ONCE(fn->flows.timeout, cand.timeout);
 	ftq_net_changed(fn);
 	ftq_nl_restore_tell(fn, &cand);

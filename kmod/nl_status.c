@@ -141,7 +141,9 @@ int ftq_nl_config_set(struct sk_buff *skb, struct genl_info *info)
 
 	if (!info->attrs[NF_FLOW_QOS_A_CONFIG_FLOW_LIMIT] &&
 	    !info->attrs[NF_FLOW_QOS_A_CONFIG_FLOW_TIMEOUT]) {
-		NL_SET_ERR_MSG(info->extack, "nothing to set");
+		GENL_SET_ERR_MSG(info, "nothing to set");
+		NL_SET_ERR_ATTR_MISS(info->extack, NULL,
+				     NF_FLOW_QOS_A_CONFIG_FLOW_LIMIT);
 		return -EINVAL;
 	}
 
@@ -156,7 +158,7 @@ int ftq_nl_config_set(struct sk_buff *skb, struct genl_info *info)
 	err = ftq_flows_resize_prepare(&fn->flows, limit, &next);
 	if (err)
 		goto out;
-	ftq_flows_resize(&fn->flows, limit, next);
+	ftq_net_resize_flows(fn, limit, next);
 	WRITE_ONCE(fn->flows.timeout, timeout);
 	ftq_net_changed(fn);
 	ftq_nl_notify_config(fn);
@@ -242,7 +244,7 @@ int ftq_nl_stats_get(struct sk_buff *skb, struct genl_info *info)
 	struct sk_buff *msg;
 
 	counts = kmalloc(sizeof(*counts), GFP_KERNEL);
-	/* 64 classes of up to 36 bytes, and the rest. */
+	/* 64 classes of up to 44 bytes, and the rest. */
 	msg = genlmsg_new(64 * 48 + 512, GFP_KERNEL);
 	if (!counts || !msg)
 		goto nomem;
@@ -318,7 +320,7 @@ static int ftq_nl_status_flowtable(struct sk_buff *skb, struct ftq_net *fn,
 	if (!nest ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_IFINDEX, dev->ifindex) ||
 	    nla_put_string(skb, NF_FLOW_QOS_A_FLOWTABLE_NAME, dev->name) ||
-	    nla_put_s32(skb, NF_FLOW_QOS_A_FLOWTABLE_PRIORITY, found->priority) ||
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_PRIORITY, found->priority) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_STATE, found->state))
 		goto cancel;
 	nla_nest_end(skb, nest);
@@ -352,7 +354,8 @@ int ftq_nl_status_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	rtnl_lock();
 	if (!cursor->head_done)
 		ftq_hook_refresh(fn);
-	cb->seq = fn->generation;
+	/* Devices and flowtables are no configuration, but a list as well. */
+	cb->seq = (fn->generation + fn->moves) ?: 1;
 	if (!cursor->head_done) {
 		if (ftq_nl_status_head(skb, fn, &head, cb))
 			goto out;

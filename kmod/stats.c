@@ -8,29 +8,47 @@
 #include "stats.h"
 
 /**
- * ftq_stats_init() - allocate the counters
+ * ftq_stats_init() - begin without memory for counters
  * @stats: zeroed
+ */
+void ftq_stats_init(struct ftq_stats *stats)
+{
+	spin_lock_init(&stats->lock);
+}
+
+/**
+ * ftq_stats_start() - have counters, before the first packet
+ * @stats: statistics of a namespace
  *
+ * Context: RTNL.
  * Return: 0 or -ENOMEM.
  */
-int ftq_stats_init(struct ftq_stats *stats)
+int ftq_stats_start(struct ftq_stats *stats)
 {
+	struct ftq_stats_cpu __percpu *counters;
+	struct ftq_counts *base;
 	int cpu;
 
-	spin_lock_init(&stats->lock);
+	if (stats->cpu)
+		return 0;
 
-	stats->base = kzalloc(sizeof(*stats->base), GFP_KERNEL_ACCOUNT);
-	if (!stats->base)
+	base = kzalloc(sizeof(*base), GFP_KERNEL_ACCOUNT);
+	if (!base)
 		return -ENOMEM;
 
-	stats->cpu = alloc_percpu_gfp(struct ftq_stats_cpu,
-				      GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!stats->cpu) {
-		kfree(stats->base);
+	counters = alloc_percpu_gfp(struct ftq_stats_cpu,
+				    GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!counters) {
+		kfree(base);
 		return -ENOMEM;
 	}
 	for_each_possible_cpu(cpu)
-		u64_stats_init(&per_cpu_ptr(stats->cpu, cpu)->syncp);
+		u64_stats_init(&per_cpu_ptr(counters, cpu)->syncp);
+
+	spin_lock(&stats->lock);
+	stats->base = base;
+	stats->cpu = counters;
+	spin_unlock(&stats->lock);
 	return 0;
 }
 
@@ -84,10 +102,16 @@ static void ftq_stats_sum(const struct ftq_stats *stats,
  */
 void ftq_stats_read(struct ftq_stats *stats, struct ftq_counts *counts)
 {
-	const struct ftq_counts *base = stats->base;
+	const struct ftq_counts *base;
 	int i;
 
 	spin_lock(&stats->lock);
+	base = stats->base;
+	if (!base) {
+		spin_unlock(&stats->lock);
+		memset(counts, 0, sizeof(*counts));
+		return;
+	}
 	ftq_stats_sum(stats, counts);
 	for (i = 0; i < FTQ_STAT_NR; i++)
 		counts->stat[i] -= base->stat[i];
@@ -107,6 +131,7 @@ void ftq_stats_read(struct ftq_stats *stats, struct ftq_counts *counts)
 void ftq_stats_reset(struct ftq_stats *stats)
 {
 	spin_lock(&stats->lock);
-	ftq_stats_sum(stats, stats->base);
+	if (stats->base)
+		ftq_stats_sum(stats, stats->base);
 	spin_unlock(&stats->lock);
 }

@@ -57,14 +57,15 @@ struct ftq_stats_cpu {
 
 /**
  * struct ftq_stats - statistics of a namespace
- * @cpu: counters, only ever growing
- * @base: what a reset found, subtracted from what is shown
- * @lock: protects @base
+ * @cpu: counters, only ever growing; allocated with the first binding, under
+ *	RTNL, and there before any hook
+ * @base: what a reset found, subtracted from what is shown; allocated with @cpu
+ * @lock: protects @base and what it points to
  */
 struct ftq_stats {
 	struct ftq_stats_cpu __percpu	*cpu;
 	struct ftq_counts		*base;
-	spinlock_t			lock; /* protects @base */
+	spinlock_t			lock; /* protects @base, *@base */
 };
 
 static inline void ftq_stat_inc(struct ftq_stats *stats, enum ftq_stat stat)
@@ -76,7 +77,8 @@ static inline void ftq_stat_inc(struct ftq_stats *stats, enum ftq_stat stat)
 	u64_stats_update_end(&cpu->syncp);
 }
 
-int ftq_stats_init(struct ftq_stats *stats);
+void ftq_stats_init(struct ftq_stats *stats);
+int ftq_stats_start(struct ftq_stats *stats);
 void ftq_stats_exit(struct ftq_stats *stats);
 void ftq_stats_read(struct ftq_stats *stats, struct ftq_counts *counts);
 void ftq_stats_reset(struct ftq_stats *stats);
