@@ -155,6 +155,7 @@ refused 1 'unknown filter "port": one of .*' flow show port 1
 refused 1 'nothing to set: at least one of flow-limit, flow-timeout' config set
 refused 1 'flow-timeout 0 is out of range \(1..86400\)' config set flow-timeout 0
 refused 1 'flow-timeout 86401 is out of range .*' config set flow-timeout 86401
+refused 1 'flow-limit 4194305 is out of range .*' config set flow-limit 4194305
 refused 1 'flow-limit "many" is not a number' config set flow-limit many
 
 # --- the module's refusals ---------------------------------------------------
@@ -190,7 +191,6 @@ refused 2 "device \"d0\": no map of this name .attribute .*map.$lists" \
 refused 2 'device "d0": this module does not know scope all: use scope offloaded .*' \
 	dev set d0 scope all
 refused 2 'Cannot find device "d9"' flow show dev d9
-refused 2 'flow-limit is 0 to 4194304 .*' config set flow-limit 4194305
 refused 2 'the module has no flow events yet; .*' monitor flows
 refused 2 'cannot open "/nowhere": No such file or directory' restore /nowhere
 unchanged "no refusal changed anything"
@@ -249,7 +249,7 @@ restore_refused 2 3 'no device of this name' \
 	'config set flow-limit 9'
 restore_refused 2 2 'not rewrite the DSCP' \
 	'dev set d1' 'map set default ef,va dscp cs1' 'dev set d0 trust none'
-restore_refused 2 2 'flow-limit is 0 to 4194304' \
+restore_refused 1 2 'flow-limit 4194305 is out of range' \
 	'dev set d1' 'config set flow-limit 4194305'
 restore_refused 2 2 'scope all' 'map add a' 'dev set any scope all'
 restore_refused 2 3 'has not added a map of this name' \
