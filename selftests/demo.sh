@@ -19,7 +19,8 @@ need_tools ip nft tc conntrack iperf3 python3 jq ethtool
 
 # Class, DSCP, and the PCP and priority that the map "default" gives it
 classes="df:0:0 le:1:1 af21:18:2 af41:34:4 ef:46:5 cs6:48:6"
-packets=80
+# Packets of a class, the better part of which iperf3's own connections never send
+enough=200
 udp_port=5201
 tcp_port=5202
 dir=$(mktemp -d)
@@ -50,46 +51,55 @@ bands()
 watch()
 {
 	# shellcheck disable=SC2016 # for the inner shell
-	exec ip netns exec "$router" bash -c '
+	in_ns "$router" bash -c '
 		until [ -n "$tcp" ] && [ -n "$udp" ]; do
-			[ $SECONDS -lt 20 ] || exit 1
+			[ $SECONDS -lt 60 ] || exit 1
 			while read -r proto _; do
 				eval "$proto=1"
 			done < <(conntrack -L 2> /dev/null |
 				grep "sport=$0 .*\[OFFLOAD\]")
+			sleep 0.1
 		done' "$1"
 }
 
-# iperf SERVER_PORT SOURCE_PORT DSCP ARGUMENTS...: one transfer, slow enough
-# for conntrack to be asked meanwhile
+# iperf SERVER_PORT SOURCE_PORT DSCP ARGUMENTS...: send until it is ended
 iperf()
 {
-	in_ns "$client" iperf3 -c "$wan4.2" -p "$1" --cport "$2" \
-		-S $(($3 << 2)) -k $packets -b 400k -l 1000 "${@:4}" \
+	exec ip netns exec "$client" iperf3 -c "$wan4.2" -p "$1" \
+		--cport "$2" -S $(($3 << 2)) -t 120 -b 400k -l 1000 "${@:4}" \
 		> "$dir/iperf.$1" 2>&1
+}
+
+# sent PACKETS: the qdisc has sent that many
+sent()
+{
+	[ "$(bands | awk '{ n += $2 } END { print n }')" -ge "$1" ]
 }
 
 # send NAME PORT: all classes, one after another, so that what the bands gain
 # belongs to one class; source ports are PORT + DSCP
 send()
 {
-	local c dscp name new old port seen state tcp udp
+	local c dscp name new old port state tcp udp
 
 	pkt_bg sniff "$server" capture srv0 --direction in --out "$dir/cap"
 	old=$(bands)
 	for c in $classes; do
 		IFS=: read -r name dscp _ <<< "$c"
 		port=$(($2 + dscp))
-		watch $port &
-		seen=$!
 		iperf $udp_port $port "$dscp" -u &
 		udp=$!
 		iperf $tcp_port $port "$dscp" -N &
 		tcp=$!
-		wait $tcp || bail "iperf3: $(< "$dir/iperf.$tcp_port")"
-		wait $udp || bail "iperf3: $(< "$dir/iperf.$udp_port")"
-		kill $seen 2> /dev/null
-		wait $seen && state=1 || state=0
+		state=0
+		if watch $port; then
+			state=1
+			busywait 60 sent $((enough + $(awk '{ n += $2 }
+				END { print n }' <<< "$old"))) ||
+				bail "iperf3: $(cat "$dir"/iperf.*)"
+		fi
+		kill $udp $tcp
+		wait $udp $tcp
 		new=$(bands)
 		echo "flow $dscp $state"
 		paste -d' ' - <(echo "$new") <<< "$old" |
