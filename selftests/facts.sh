@@ -88,46 +88,30 @@ arrived()
 	[ "$(counter got "$1")" -ge "$2" ]
 }
 
-# send SPORT TOS: n packets, each is answered; returns when the answers are
-# back. What this adds to the counter slow: $slow; to the bands of the qdisc:
-# band0 to band7.
-send()
-{
-	local b i at old rest
-
-	slow=$(counter slow)
-	old=$(bands)
-	at=$(counter got "$client")
-	pkt "$client" send 198.51.100.2 --sport "$1" --tos "$2" --count $n
-	busywait 10 arrived "$client" $((at + n)) || bail "packets are lost"
-	slow=$(($(counter slow) - slow))
-	rest=$(bands)
-	for i in {0..7}; do
-		read -r b <<< "$old"
-		read -r "band$i" <<< "$rest"
-		eval "band$i=\$((band$i - b))"
-		old=${old#*$'\n'}
-		rest=${rest#*$'\n'}
-	done
-}
-
-bands()
-{
-	in_ns "$router" tc -s class show dev wan0 | awk '$1 == "Sent" { print $4 }'
-}
-
-# offload SPORT: send until conntrack says that the flow is offloaded
+# offload NAME TOS SPORT: a new UDP flow, until conntrack says that it is offloaded
 offload()
 {
-	busywait 10 one_more "$1" || bail "the flow from $1 is not offloaded"
+	talk_or_bail "open $1 udp 198.51.100.2 5000 $2 $3" "ping 3 64 $1"
+	busywait 5 is_offloaded "$3" || bail "the flow $1 is not offloaded"
 }
 
-one_more()
+is_offloaded()
 {
-	pkt "$client" send 198.51.100.2 --sport "$1"
-	sleep 0.1
-	in_ns "$router" conntrack -L 2> /dev/null |
+	in_ns "$router" conntrack -L -p udp 2> /dev/null |
 		grep -q "sport=$1 .*\[OFFLOAD\]"
+}
+
+# send NAME: n packets, each is answered. What this adds to the counter slow:
+# $slow; to each band of the qdisc: $band, an array.
+send()
+{
+	local old
+
+	slow=$(counter slow)
+	old=$(bands wan0)
+	talk_or_bail "ping $n 64 $1"
+	slow=$(($(counter slow) - slow))
+	read -r -a band <<< "$(minus "$(bands wan0)" "$old")"
 }
 
 # tagged NS DEV PEER_NS TAGS ARGUMENTS...: n frames; what they add to the
@@ -143,15 +127,11 @@ tagged()
 	echo $(($(counter slow) - was))
 }
 
-mac_of()
+# captured SPORT FIELD VALUE: how many of the last n packets of a flow have it
+captured()
 {
-	in_ns "$router" cat "/sys/class/net/$1/address"
-}
-
-# marked FILE: how many of the captured packets have EF
-marked()
-{
-	jq -r 'select(.dport == 5000) | .dscp' "$1" | grep -cx 46
+	jq -r "select(.sport == $1) | .$2" "$tmp/cap" | tail -n $n |
+		grep -cx "$3"
 }
 
 topo_router --vlan7
@@ -168,83 +148,91 @@ for ns in "$client" "$server"; do
 		}
 	END
 done
-pkt_bg echo4 "$server" echo 198.51.100.2
-pkt_bg echo5 "$server" server 198.51.100.2 --port 5001
+talk_serve "$server" 5000
+talk_start "$client"
+pkt_bg sniff "$server" capture srv0 --direction in --out "$tmp/cap"
 
 # F1: the same packets on both ways
 rules ''
-send 4001 0xb8
-was=$band4
+talk_or_bail "open slow udp 198.51.100.2 5000 0xb8 4001"
+send slow
+was=${band[4]}
 rules 'lan0, wan0'
-offload 4001
-send 4001 0xb8
-fact F1 "EF in band 4 of prio: $was of $n on the slow path, $band4 of $n offloaded" \
-	'[ $slow = 0 ] && [ $was = $n ] && [ $band4 = 0 ] && [ $band0 -ge $n ]'
+offload f1 0xb8 4011
+send f1
+fact F1 "EF in band 4 of prio: $was of $n on the slow path, ${band[4]} of $n offloaded" \
+	'[ $slow = 0 ] && [ $was = $n ] && [ ${band[4]} = 0 ] && [ ${band[0]} -ge $n ]'
 
 # F4: a priority that they bring along
 in_ns "$router" tc qdisc add dev lan0 clsact
 in_ns "$router" tc filter add dev lan0 ingress matchall \
 	action skbedit priority 6 || bail "no skbedit"
-send 4001 0
+send f1
 in_ns "$router" tc qdisc del dev lan0 clsact
-fact F4 "priority 6 set at ingress: $band6 of $n offloaded in band 6 of prio" \
-	'[ $slow = 0 ] && [ $band6 = $n ]'
-
-# F2: priority 0 is PCP 5. A change of the device ends its flows' routes.
-in_ns "$router" ip link set wan0.7 type vlan egress 0:5
-offload 4001
-pkt_bg sniff "$server" capture srv0 --direction in --out "$tmp/cap"
-send 4001 0xb8
-pkt_stop "$sniff"
-in_ns "$router" ip link set wan0.7 type vlan egress 0:0
-offload 4001
-was=$(jq -r 'select(.dport == 5000) | .pcp' "$tmp/cap" | grep -cx 5)
-fact F2 "egress-qos-map 0:5: PCP 5 on $was of $n offloaded packets" \
-	'[ $slow = 0 ] && [ $was = $n ]'
+fact F4 "priority 6 set at ingress: ${band[6]} of $n offloaded in band 6 of prio" \
+	'[ $slow = 0 ] && [ ${band[6]} = $n ]'
 
 # F3: answers with a tag of our own, requests with a priority tag
-reply=(--dst-mac "$(mac_of wan0)" --src 198.51.100.2 --dst 192.0.2.2
-	--sport 5000 --dport 4001)
+offload f3 0 4003
+reply=(--dst-mac "$(mac_of "$router" wan0)" --src 198.51.100.2
+	--dst 192.0.2.2 --sport 5000 --dport 4003)
 pcp0=$(tagged "$server" srv0 "$client" 7:0 "${reply[@]}")
 pcp5=$(tagged "$server" srv0 "$client" 7:5 "${reply[@]}")
 dei=$(tagged "$server" srv0 "$client" 7:0:1 "${reply[@]}")
-vid0=$(tagged "$client" cl0 "$server" 0:0 --dst-mac "$(mac_of lan0)" \
-	--src 192.0.2.2 --dst 198.51.100.2 --sport 4001 --dport 5000)
+vid0=$(tagged "$client" cl0 "$server" 0:0 --src 192.0.2.2 \
+	--dst-mac "$(mac_of "$router" lan0)" --dst 198.51.100.2 \
+	--sport 4003 --dport 5000)
 fact F3 "on the slow path: PCP 0 $pcp0, PCP 5 $pcp5, DEI $dei, VID 0 $vid0 of $n each" \
 	'[ $pcp0 = 0 ] && [ $pcp5 = $n ] && [ $dei = $n ] && [ $vid0 = $n ]'
+
+# F2: priority 0 is PCP 5. A change of the device ends the routes of its flows,
+# so that only a new flow is offloaded from the beginning.
+in_ns "$router" ip link set wan0.7 type vlan egress 0:5
+offload f2 0xb8 4002
+send f2
+slow2=$slow
+in_ns "$router" ip link set wan0.7 type vlan egress 0:0
 
 # F5: DSCP from the mark of the connection, at egress
 in_ns "$router" tc qdisc add dev wan0.7 clsact
 in_ns "$router" tc filter add dev wan0.7 egress matchall \
 	action ctinfo dscp 0xfc000000 0x02000000 || bail "no ctinfo"
-pkt_bg sniff "$server" capture srv0 --direction in --out "$tmp/cap"
-send 4001 0
-pkt_stop "$sniff"
-plain=$(marked "$tmp/cap") was=$slow
+offload f5 0 4005
+send f5
+slow5=$slow
 rules 'lan0, wan0' 'oifname "wan0.7" masquerade'
-offload 4002
-pkt_bg sniff "$server" capture srv0 --direction in --out "$tmp/cap"
-send 4002 0
-pkt_stop "$sniff"
-nat=$(marked "$tmp/cap")
+offload nat 0 4015
+send nat
+slow5=$((slow5 + slow))
 in_ns "$router" tc qdisc del dev wan0.7 clsact
+
+pkt_stop "$sniff"
+was=$(captured 4002 pcp 5)
+fact F2 "egress-qos-map 0:5: PCP 5 on $was of $n offloaded packets" \
+	'[ $slow2 = 0 ] && [ $was = $n ]'
+plain=$(captured 4005 dscp 46) nat=$(captured 4015 dscp 46)
 fact F5 "DSCP restored from the ct mark: $plain of $n offloaded packets, with masquerade $nat of $n" \
-	'[ $slow = 0 ] && [ $was = 0 ] && [ $plain = $n ] && [ $nat = 0 ]'
+	'[ $slow5 = 0 ] && [ $plain = $n ] && [ $nat = 0 ]'
 
 # F7
 rules 'lan0, wan0.7'
-busywait 3 one_more 4003
-send 4003 0
+talk_or_bail "open f7 udp 198.51.100.2 5000 0 4007" "ping 3 64 f7"
+busywait 3 is_offloaded 4007
+send f7
 fact F7 "flowtable on lan0 and wan0.7: $((2 * n - slow)) of $((2 * n)) packets offloaded" \
 	'[ $slow = 0 ]'
 
-# F8: the counters see the FIN of both sides, and little else
+# F8: the forward chain sees the FIN of both sides, and little else
 rules 'lan0, wan0'
-pkt "$client" client 198.51.100.2 --port 5001 --count 20 ||
-	bail "TCP does not go through"
+talk_or_bail "open f8 tcp 198.51.100.2 5000 0 4008" "ping 20 64 f8" "close f8"
+fin_seen()
+{
+	[ "$(counter fin)" -ge 2 ]
+}
+busywait 5 fin_seen
 slow=$(counter slow) fin=$(counter fin)
 gone=$(in_ns "$router" conntrack -L -p tcp 2> /dev/null |
-	grep 'dport=5001 ' | grep -vc OFFLOAD)
+	grep 'sport=4008 ' | grep -vc OFFLOAD)
 fact F8 "TCP, 20 segments a side: $slow packets on the slow path, $fin of them FIN; no longer offloaded afterwards: $gone of 1" \
 	'[ $fin -ge 1 ] && [ $slow -lt 20 ] && [ $gone = 1 ]'
 finish
