@@ -314,6 +314,9 @@ u8 ftq_binding_state(struct ftq_net *fn, const struct ftq_binding *binding,
 		*reason = "a chain of the flowtable's priority runs before it: give it another";
 		return NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED;
 	}
+	/* Flowtables know the ports, and send and receive on these. */
+	if (dev && (netif_is_bridge_master(dev) || netif_is_lag_master(dev)))
+		*reason = "what a flowtable sends on the ports is not covered: bind the ports too";
 	if (dev && binding->trust == NF_FLOW_QOS_TRUST_PCP &&
 	    (is_vlan_dev(dev) || netif_is_bridge_master(dev)) &&
 	    ftq_hook_has_flowtable(dev))
