@@ -270,6 +270,7 @@ check "a namespace with bindings goes, with one end of a cable" busywait 20 \
 flows "... elsewhere"
 # The router goes first, the other ends after it; then all is unloaded while
 # a third namespace has a binding
+pkt_stop "$sniff"
 ftqos -n "$client" dev set cl0
 ip netns pids "$router" | xargs -r kill
 ip netns del "$router"
