@@ -189,17 +189,48 @@ allow()
 		burst 200k limit 400000 || bail "cannot change tbf"
 	phase "$up_pid" "$up"
 }
-hold_back
-talk_or_bail "send 1 600 slow4.0xb8"
-allow
-talk_or_bail "ping 1 100 off4.udp"
-phase "$up_pid" "$up"
-hold_back
-# shellcheck disable=SC2086 # words
-pkt "$client" $tcp --size 600
-allow
-talk_or_bail "bulk 60000 off4.tcp"
-phase "$up_pid" "$up"
+
+# waited PORT: no packet from there in the last phase
+waited()
+{
+	awk -v port="\"sport\": $1, \"dport\": 9," '
+		/^."phase"/ { last = came; came = 0; next }
+		/"dev": "srv0"/ && index($0, port) { came++ }
+		END { exit last > 0 }' "$up"
+}
+
+# in_window PORT COMMAND OFFLOADED: a packet that COMMAND sends from PORT waits
+# until talk sends OFFLOADED. Any packet of the router's own (multicast listeners'
+# reports) sends it too early: then once more. In $window the phase.
+in_window()
+{
+	local i
+
+	for i in 1 2 3 4 5; do
+		hold_back
+		$2
+		allow
+		waited "$1" || continue
+		talk_or_bail "$3"
+		phase "$up_pid" "$up"
+		window=$(($(grep -c '^{"phase"' "$up") - 1))
+		return
+	done
+	bail "no packet waits in a tbf"
+}
+udp_sender()
+{
+	talk_or_bail "send 1 600 slow4.0xb8"
+}
+tcp_sender()
+{
+	# shellcheck disable=SC2086 # words
+	pkt "$client" $tcp --size 600
+}
+in_window 4001 udp_sender "ping 1 100 off4.udp"
+udp_window=$window
+in_window 4100 tcp_sender "bulk 60000 off4.tcp"
+tcp_window=$window
 
 # Segments that are made in the window, above a queue
 tc -n "$router" qdisc del dev wan0.7 root
@@ -251,21 +282,21 @@ for family in 0x0806 ipv6; do
 done
 
 held='$2 == "srv0" && $13 == 9 && $12'
-check_eq "a packet waited in a qdisc" "" "$(seen 5 "$held == 4001")"
-same "in the window: a packet that waited is as it would have been" 6 \
-	"$held == 4001"
+same "in the window: a packet that waited is as it would have been" \
+	"$udp_window" "$held == 4001"
 check_eq "in the window: the offloaded packet has its PCP" 5 \
-	"$(seen 6 "$off" 4 | xargs)"
-check_eq "a TCP packet waited in a qdisc" "" "$(seen 7 "$held == 4100")"
+	"$(seen "$udp_window" "$off" 4 | xargs)"
 same "in the window of a GSO packet: one that waited is as it would have been" \
-	8 "$held == 4100"
+	"$tcp_window" "$held == 4100"
 check_eq "in the window of a GSO packet: its own PCP" 5 \
-	"$(seen 8 "$off" 4 | xargs)"
-check "there were GSO packets" test -n "$(seen 8 "$off && \$14 > 4000")"
+	"$(seen "$tcp_window" "$off" 4 | xargs)"
+check "there were GSO packets" \
+	test -n "$(seen "$tcp_window" "$off && \$14 > 4000")"
 
-segments=$(awk "\$1 == 9 && $off" "$up.txt" | wc -l)
+last=$((tcp_window + 1))
+segments=$(awk "\$1 == $last && $off" "$up.txt" | wc -l)
 check "segments were made on the VLAN device" test "$segments" -gt 80
-check_eq "no packet was left in one piece" "" "$(seen 9 "$off && \$14 > 1518")"
-check_eq "every segment has the PCP" 5 "$(seen 9 "$off" 4 | xargs)"
+check_eq "no packet was left in one piece" "" "$(seen "$last" "$off && \$14 > 1518")"
+check_eq "every segment has the PCP" 5 "$(seen "$last" "$off" 4 | xargs)"
 check_eq "every segment has the priority" "$segments" "$wan5"
 finish
