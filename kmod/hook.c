@@ -88,11 +88,12 @@ static const struct nf_hook_ops *ftq_hook_next(struct ftq_hook_iter *iter)
 static u8 ftq_hook_iter_state(const struct ftq_hook_iter *iter,
 			      const struct nf_hook_ops *first)
 {
-	if (iter->before && iter->before->hook == ftq_path_ingress)
+	/* Between a hook of another priority and the run others could come. */
+	if (!iter->before || iter->before->priority != first->priority)
+		return NF_FLOW_QOS_FLOWTABLE_STATE_UNHOOKED;
+	if (iter->before->hook == ftq_path_ingress)
 		return NF_FLOW_QOS_FLOWTABLE_STATE_HOOKED;
-	if (iter->before && iter->before->priority == first->priority)
-		return NF_FLOW_QOS_FLOWTABLE_STATE_SHADOWED;
-	return NF_FLOW_QOS_FLOWTABLE_STATE_UNHOOKED;
+	return NF_FLOW_QOS_FLOWTABLE_STATE_SHADOWED;
 }
 
 /**

@@ -16,22 +16,6 @@ static const struct nla_policy ftq_nl_no_attrs[2] = {
 	[1] = { .type = NLA_REJECT },
 };
 
-/*
- * A dump of maps or bindings shows all of them. Refused here and not in the
- * dump, since 6.1 tells of the attribute at fault only here.
- */
-static int ftq_nl_start_all(struct netlink_callback *cb)
-{
-	struct nlattr *name = genl_info_dump(cb)->attrs[NF_FLOW_QOS_A_MAP_NAME];
-
-	BUILD_BUG_ON((int)NF_FLOW_QOS_A_MAP_NAME != (int)NF_FLOW_QOS_A_DEV_NAME);
-	if (!name)
-		return 0;
-	NL_SET_ERR_MSG_ATTR(cb->extack, name,
-			    "a dump shows all: ask for one without NLM_F_DUMP");
-	return -EINVAL;
-}
-
 /* Do and dump of a command share a policy on kernels before 6.2. */
 static const struct genl_ops ftq_nl_ops[] = {
 	{
@@ -39,7 +23,6 @@ static const struct genl_ops ftq_nl_ops[] = {
 		.policy		= ftq_nl_map_policy,
 		.maxattr	= NF_FLOW_QOS_A_MAP_NAME,
 		.doit		= ftq_nl_map_get,
-		.start		= ftq_nl_start_all,
 		.dumpit		= ftq_nl_map_dump,
 	}, {
 		.cmd		= NF_FLOW_QOS_CMD_MAP_NEW,
@@ -64,7 +47,6 @@ static const struct genl_ops ftq_nl_ops[] = {
 		.policy		= ftq_nl_dev_policy,
 		.maxattr	= NF_FLOW_QOS_A_DEV_NAME,
 		.doit		= ftq_nl_dev_get,
-		.start		= ftq_nl_start_all,
 		.dumpit		= ftq_nl_dev_dump,
 	}, {
 		.cmd		= NF_FLOW_QOS_CMD_DEV_SET,
@@ -180,6 +162,27 @@ int ftq_nl_missing(struct genl_info *info, int attr, const char *msg)
 
 	if (info->extack)
 		info->extack->_msg = msg;
+	return -EINVAL;
+}
+
+/**
+ * ftq_nl_unnamed() - refuse a dump of maps or bindings that names one
+ * @cb: the dump
+ *
+ * Called from the dump and not from its start, from where 6.1 takes no extended
+ * ack. (From the dump 6.1 and its like take the message, not the attribute.)
+ *
+ * Return: 0, or -EINVAL with the extended ack filled.
+ */
+int ftq_nl_unnamed(struct netlink_callback *cb)
+{
+	struct nlattr *name = genl_info_dump(cb)->attrs[NF_FLOW_QOS_A_MAP_NAME];
+
+	BUILD_BUG_ON((int)NF_FLOW_QOS_A_MAP_NAME != (int)NF_FLOW_QOS_A_DEV_NAME);
+	if (!name)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(cb->extack, name,
+			    "a dump shows all: ask for one without NLM_F_DUMP");
 	return -EINVAL;
 }
 

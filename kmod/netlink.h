@@ -67,6 +67,7 @@ struct ftq_nl_list_cursor {
 };
 
 void *ftq_nl_put(struct sk_buff *skb, const struct ftq_nl_head *head);
+int ftq_nl_unnamed(struct netlink_callback *cb);
 int ftq_nl_end(struct netlink_ext_ack *extack, int err);
 int ftq_nl_missing(struct genl_info *info, int attr, const char *msg);
 void ftq_nl_send(struct ftq_net *fn, struct sk_buff *skb,

@@ -154,6 +154,11 @@ int ftq_nl_dev_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct ftq_net *fn = ftq_net(sock_net(cb->skb->sk));
 	const struct ftq_binding *binding;
 	unsigned int i = 0;
+	int err;
+
+	err = ftq_nl_unnamed(cb);
+	if (err)
+		return err;
 
 	rtnl_lock();
 	if (!cursor->skip)

@@ -50,6 +50,7 @@ struct ftq_nl_filter {
 struct ftq_nl_flow_dump {
 	struct ftq_flow_cursor	cursor;
 	struct ftq_nl_filter	filter;
+	bool			parsed;
 	/* Only while ftq_nl_flow_dump() runs: */
 	struct sk_buff		*skb;
 	struct ftq_nl_head	head;
@@ -286,7 +287,7 @@ static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
 }
 
 /**
- * ftq_nl_flow_start() - flow-get: read the filters
+ * ftq_nl_flow_start() - flow-get: have memory for the dump
  * @cb: the dump
  *
  * Context: genl_mutex is held.
@@ -295,19 +296,9 @@ static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
 int ftq_nl_flow_start(struct netlink_callback *cb)
 {
 	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
-	int err;
 
 	ctx->dump = kzalloc(sizeof(*ctx->dump), GFP_KERNEL);
-	if (!ctx->dump)
-		return ftq_nl_end(cb->extack, -ENOMEM);
-
-	err = ftq_nl_flow_filter(genl_info_dump(cb)->attrs, &ctx->dump->filter,
-				 cb->extack);
-	if (err) {
-		kfree(ctx->dump);
-		ctx->dump = NULL;
-	}
-	return err;
+	return ctx->dump ? 0 : ftq_nl_end(cb->extack, -ENOMEM);
 }
 
 /**
@@ -323,6 +314,16 @@ int ftq_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
 	struct ftq_net *fn = ftq_net(sock_net(cb->skb->sk));
 	struct ftq_nl_flow_dump *dump = ctx->dump;
+	int err;
+
+	/* Not in the start, from where 6.1 takes no extended ack. */
+	if (!dump->parsed) {
+		err = ftq_nl_flow_filter(genl_info_dump(cb)->attrs,
+					 &dump->filter, cb->extack);
+		if (err)
+			return err;
+		dump->parsed = true;
+	}
 
 	dump->skb = skb;
 	dump->head = ftq_nl_dump(skb, cb, NF_FLOW_QOS_CMD_FLOW_GET);

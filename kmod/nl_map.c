@@ -297,6 +297,11 @@ int ftq_nl_map_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct ftq_net *fn = ftq_net(sock_net(cb->skb->sk));
 	const struct ftq_map *map;
 	unsigned int i = 0;
+	int err;
+
+	err = ftq_nl_unnamed(cb);
+	if (err)
+		return err;
 
 	rtnl_lock();
 	cb->seq = fn->generation;
