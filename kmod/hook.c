@@ -283,7 +283,13 @@ static int ftq_ingress_place(struct ftq_dev *fd)
 		/* A hook more does not change which run is the nth. */
 		list_first_entry(&fd->ingress, struct ftq_ingress, list)->used = true;
 	}
-	return again ? max_t(long, due - jiffies, 1) : 0;
+	if (!again)
+		return 0;
+
+	/* Until then the old ones may still serve. */
+	list_for_each_entry(in, &fd->ingress, list)
+		in->used = true;
+	return max_t(long, due - jiffies, 1);
 }
 
 /* Is there something that ftq_ingress_place() or a removal would change? */
