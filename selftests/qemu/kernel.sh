@@ -42,8 +42,8 @@ apt_opts=(-o Dir::Etc::SourceList="$CACHE/apt/sources.list"
 	-o Acquire::Languages=none
 	-o Acquire::Retries=3)
 
-# mirror REGEX DEFAULT: the first archive in the system's own sources whose
-# address ends like REGEX
+# mirror END: the first archive in the system's own sources whose address ends
+# like that, or nothing
 mirror()
 {
 	local uri
@@ -52,7 +52,7 @@ mirror()
 		/etc/apt/sources.list.d/*.sources 2> /dev/null |
 		sed '/^[[:space:]]*#/d' | tr -s ' \t' '\n' |
 		grep -E "^[a-z+]+:.*$1/?\$" | head -n 1 || :)
-	echo "${uri:-$2}"
+	echo "$uri"
 }
 
 apt_update()
@@ -61,12 +61,15 @@ apt_update()
 	local m s
 
 	mkdir -p "$CACHE"/apt/{lists,cache}/partial
-	m=$(mirror '/debian' http://deb.debian.org/debian)
-	s=$(mirror '/debian-security' http://deb.debian.org/debian-security)
+	m=$(mirror '/debian')
+	s=$(mirror '/debian-security')
+	[ -n "$m" ] || die "no Debian archive in the sources of apt"
+	# Without one of its own, updates come with the next point release
+	s=${s:+deb $by $s bookworm-security main}
 	cat > "$CACHE/apt/sources.list" <<- END
 		deb $by $m bookworm main
 		deb $by $m bookworm-backports main
-		deb $by $s bookworm-security main
+		$s
 	END
 	[ "${FTQOS_REFRESH:-0}" = 0 ] && [ -e "$CACHE/apt/stamp" ] &&
 		[ -z "$(find "$CACHE/apt/stamp" -mtime +1)" ] && return
