@@ -2,12 +2,14 @@
 /*
  * Bindings of devices to maps, and the policies that the packet path sees.
  */
+#include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <net/dsa.h>
 
 #include "binding.h"
+#include "cover.h"
 #include "hook.h"
 #include "net.h"
 #include "netlink.h"
@@ -124,34 +126,87 @@ const char *ftq_binding_refusal(const struct net_device *dev)
 	return NULL;
 }
 
+/* The device of that name, not one of which it is an alternative. */
+static struct net_device *ftq_binding_lookup(const struct ftq_net *fn,
+					     const struct ftq_binding *binding)
+{
+	struct net_device *dev = __dev_get_by_name(fn->net, binding->name);
+
+	return dev && !strcmp(dev->name, binding->name) ? dev : NULL;
+}
+
+/**
+ * ftq_bindings_settle() - let bindings have the devices that may be bound
+ * @fn: namespace
+ *
+ * A device becomes a conduit, or stops to be one, without any event. A conduit's
+ * binding waits by name, like that of a device that is not there.
+ *
+ * Context: RTNL.
+ */
+void ftq_bindings_settle(struct ftq_net *fn)
+{
+	struct ftq_binding *binding;
+	struct net_device *dev;
+
+	list_for_each_entry(binding, &fn->bindings, list) {
+		if (binding->any)
+			continue;
+		dev = binding->dev ?: ftq_binding_lookup(fn, binding);
+		if (dev && ftq_binding_refusal(dev))
+			dev = NULL;
+		binding->dev = dev;
+	}
+}
+
+/* A search for a binding in the devices below. */
+struct ftq_binding_search {
+	struct ftq_net		*fn;
+	struct ftq_binding	*found;
+	unsigned int		lowers;
+	bool			undecided;
+};
+
+static struct ftq_binding *ftq_binding_named(struct ftq_net *fn,
+					     struct net_device *dev,
+					     const struct ftq_where *at,
+					     bool *undecided);
+
+static int ftq_binding_search(struct net_device *lower,
+			      const struct ftq_where *at, void *arg)
+{
+	struct ftq_binding_search *search = arg;
+	struct ftq_binding *binding;
+
+	search->lowers++;
+	binding = ftq_binding_named(search->fn, lower, at, &search->undecided);
+	if (binding)
+		search->found = binding;
+	return 0;
+}
+
 /* The binding of a device's own, or of the devices below it. Context: RTNL. */
 static struct ftq_binding *ftq_binding_named(struct ftq_net *fn,
 					     struct net_device *dev,
+					     const struct ftq_where *at,
 					     bool *undecided)
 {
-	struct ftq_binding *binding, *found = NULL;
-	struct net_device *lower;
-	unsigned int lowers = 0;
-	struct list_head *iter;
+	struct ftq_binding_search search = { .fn = fn };
+	struct ftq_binding *binding;
+	bool unresolved;
 
 	binding = ftq_binding_of_dev(fn, dev);
 	if (binding)
 		return binding;
 
-	netdev_for_each_lower_dev(dev, lower, iter) {
-		lowers++;
-		if (!net_eq(dev_net(lower), fn->net))
-			continue;
-		binding = ftq_binding_named(fn, lower, undecided);
-		if (binding)
-			found = binding;
-	}
+	ftq_below(dev, at, ftq_binding_search, &search, &unresolved);
+	*undecided |= search.undecided;
 	/* Several ports, and one is bound: which one, only the port knows. */
-	if (found && lowers > 1) {
+	if (search.found && search.lowers > 1) {
 		*undecided = true;
 		return NULL;
 	}
-	return found;
+	return search.found;
 }
 
 static bool ftq_binding_wifi(const struct net_device *dev)
@@ -161,6 +216,39 @@ static bool ftq_binding_wifi(const struct net_device *dev)
 #else
 	return false;
 #endif
+}
+
+/*
+ * A device that sends what it is given in an IP packet, or encrypted, through
+ * others that are not below it in any list; modems of raw IP look the same. Of those
+ * that carry Ethernet frames only L2TP's lets a packet keep where it entered, see
+ * ftq_path_ipsec().
+ */
+static bool ftq_binding_tunnel(const struct net_device *dev)
+{
+	const struct device_type *type = dev->dev.type;
+
+	switch (dev->type) {
+	case ARPHRD_NONE:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+	case ARPHRD_IPGRE:
+	case ARPHRD_IP6GRE:
+		return true;
+	}
+	return type && type->name && !strcmp(type->name, "l2tpeth");
+}
+
+/* Does a binding have a device now? */
+static bool ftq_binding_holds(const struct ftq_net *fn)
+{
+	const struct ftq_binding *binding;
+
+	list_for_each_entry(binding, &fn->bindings, list)
+		if (binding->any || binding->dev)
+			return true;
+	return false;
 }
 
 static bool ftq_binding_any_covers(const struct net_device *dev)
@@ -179,104 +267,190 @@ static struct ftq_binding *ftq_binding_find_any(const struct ftq_net *fn)
 	return NULL;
 }
 
-static void ftq_policy_target(struct ftq_net *fn, struct net_device *dev,
-			      struct ftq_target *target)
+static struct ftq_target ftq_binding_target(const struct ftq_binding *binding)
 {
+	return (struct ftq_target) {
+		.map	= binding->map,
+		.oif	= binding->dev->ifindex,
+		.trust	= binding->trust,
+		.scope	= binding->scope,
+	};
+}
+
+/* What holds for the frames of @dev that no bound upper device has. */
+static struct ftq_target ftq_policy_self(struct ftq_net *fn,
+					 struct net_device *dev,
+					 bool *undecided)
+{
+	struct ftq_target target = { .trust = NF_FLOW_QOS_TRUST_DSCP };
 	struct ftq_binding *binding, *any;
-	bool undecided = false;
+	const struct ftq_where at = { };
 
-	target->map = NULL;
-	target->oif = 0;
-	target->trust = NF_FLOW_QOS_TRUST_DSCP;
-
-	binding = ftq_binding_named(fn, dev, &undecided);
-	if (binding) {
-		target->map = binding->map;
-		target->oif = binding->dev->ifindex;
-		target->trust = binding->trust;
-		return;
-	}
+	binding = ftq_binding_named(fn, dev, &at, undecided);
+	if (binding)
+		return ftq_binding_target(binding);
 
 	any = ftq_binding_find_any(fn);
 	if (!any || !ftq_binding_any_covers(dev))
-		return;
+		return target;
 
-	target->trust = any->trust;
+	target.trust = any->trust;
 	/* mac80211 classifies by DSCP itself. */
-	if (undecided || ftq_binding_wifi(dev))
-		return;
-	target->map = any->map;
-	target->oif = dev->ifindex;
+	if (*undecided || ftq_binding_wifi(dev))
+		return target;
+	target.map = any->map;
+	target.oif = dev->ifindex;
+	target.scope = any->scope;
+	return target;
 }
 
-static bool ftq_policy_vlan_of(const struct ftq_binding *binding,
-			       const struct net_device *dev)
-{
-#if IS_ENABLED(CONFIG_VLAN_8021Q)
-	return binding->dev && is_vlan_dev(binding->dev) &&
-	       vlan_dev_priv(binding->dev)->real_dev == dev;
-#else
-	return false;
-#endif
-}
-
+/* By key; of the same key the most upper device first, of these the oldest. */
 static int ftq_policy_cmp(const void *a, const void *b)
 {
-	const struct ftq_policy_vlan *left = a, *right = b;
+	const struct ftq_cover *left = *(const struct ftq_cover **)a;
+	const struct ftq_cover *right = *(const struct ftq_cover **)b;
 
-	return left->tag < right->tag ? -1 : left->tag > right->tag;
+	if (left->at.key != right->at.key)
+		return left->at.key < right->at.key ? -1 : 1;
+	if (left->at.depth != right->at.depth)
+		return left->at.depth > right->at.depth ? -1 : 1;
+	return left < right ? -1 : left > right;
+}
+
+static int ftq_policy_entry_cmp(const void *a, const void *b)
+{
+	const struct ftq_policy_entry *left = a, *right = b;
+
+	return left->key < right->key ? -1 : left->key > right->key;
+}
+
+/* How many VLAN devices there are on @dev. Context: RTNL. */
+static unsigned int ftq_policy_vlans(struct net_device *dev)
+{
+	struct net_device *upper;
+	struct list_head *iter;
+	unsigned int nr = 0;
+
+	rcu_read_lock();
+	netdev_for_each_upper_dev_rcu(dev, upper, iter)
+		nr += is_vlan_dev(upper);
+	rcu_read_unlock();
+	return nr;
+}
+
+/*
+ * Where a bridge's or a bond's binding holds for all other frames of its port,
+ * VLAN devices on the port itself go their own way. Context: RTNL.
+ */
+static void ftq_policy_add_vlans(struct ftq_net *fn, struct net_device *dev,
+				 struct ftq_policy *policy)
+{
+	unsigned int nr = policy->nr;
+	struct net_device *upper;
+	struct list_head *iter;
+	bool undecided = false;
+	u64 key;
+
+	rcu_read_lock();
+	netdev_for_each_upper_dev_rcu(dev, upper, iter) {
+		if (!is_vlan_dev(upper))
+			continue;
+		key = ftq_key_inside(0, vlan_dev_vlan_proto(upper),
+				     vlan_dev_vlan_id(upper));
+		/* Among the sorted ones: it is bound. */
+		if (ftq_policy_find(policy, key))
+			continue;
+		policy->entry[nr].key = key;
+		policy->entry[nr].target = ftq_policy_self(fn, upper, &undecided);
+		if (policy->entry[nr].target.scope == NF_FLOW_QOS_SCOPE_ALL)
+			policy->scope_all = true;
+		nr++;
+	}
+	rcu_read_unlock();
+	policy->nr = nr;
+	sort(policy->entry, nr, sizeof(*policy->entry), ftq_policy_entry_cmp,
+	     NULL);
 }
 
 /**
  * ftq_policy_make() - what the bindings say for one device
  * @fn: namespace
  * @dev: device in it
+ * @covers: what all bindings cover
  *
  * Context: RTNL.
  * Return: the policy, or NULL without memory.
  */
-struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev)
+struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
+				   const struct ftq_covers *covers)
 {
-	struct ftq_binding *binding;
-	struct ftq_policy_vlan *vlan;
+	const struct ftq_cover *cover, *upper = NULL, **sorted = NULL;
+	struct ftq_policy_entry *entry;
 	struct ftq_policy *policy;
-	unsigned int nr = 0;
+	struct ftq_binding *any;
+	unsigned int nr = 0, vlans, i;
 
 	ASSERT_RTNL();
-	list_for_each_entry(binding, &fn->bindings, list)
-		if (ftq_policy_vlan_of(binding, dev))
-			nr++;
-
-	policy = kzalloc(struct_size(policy, vlan, nr), GFP_KERNEL_ACCOUNT);
-	if (!policy)
-		return NULL;
-
-	ftq_policy_target(fn, dev, &policy->self);
-	list_for_each_entry(binding, &fn->bindings, list) {
-		if (!ftq_policy_vlan_of(binding, dev))
+	for (cover = covers->cover; cover < covers->cover + covers->nr; cover++) {
+		if (cover->ifindex != dev->ifindex)
 			continue;
-		vlan = &policy->vlan[policy->nr_vlans++];
-		vlan->tag = (u32)ntohs(vlan_dev_vlan_proto(binding->dev)) << 16 |
-			    vlan_dev_vlan_id(binding->dev);
-		vlan->target.map = binding->map;
-		vlan->target.oif = binding->dev->ifindex;
-		vlan->target.trust = binding->trust;
+		if (cover->at.tagged)
+			nr++;
+		else if (!upper || cover->at.depth > upper->at.depth)
+			upper = cover;
 	}
-	sort(policy->vlan, policy->nr_vlans, sizeof(*policy->vlan),
-	     ftq_policy_cmp, NULL);
+
+	vlans = upper ? ftq_policy_vlans(dev) : 0;
+	policy = kzalloc(struct_size(policy, entry, nr + vlans),
+			 GFP_KERNEL_ACCOUNT);
+	if (nr)
+		sorted = kmalloc_array(nr, sizeof(*sorted), GFP_KERNEL);
+	if (!policy || (nr && !sorted)) {
+		kfree(policy);
+		kfree(sorted);
+		return NULL;
+	}
+
+	policy->self = upper ? ftq_binding_target(upper->binding) :
+			       ftq_policy_self(fn, dev, &policy->watch);
+	policy->watch |= ftq_binding_tunnel(dev) && ftq_binding_holds(fn);
+	policy->scope_all = policy->self.map &&
+			    policy->self.scope == NF_FLOW_QOS_SCOPE_ALL;
+	any = ftq_binding_find_any(fn);
+	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS) && any)
+		policy->any = any->map;
+
+	nr = 0;
+	for (cover = covers->cover; cover < covers->cover + covers->nr; cover++)
+		if (cover->ifindex == dev->ifindex && cover->at.tagged)
+			sorted[nr++] = cover;
+	if (nr)
+		sort(sorted, nr, sizeof(*sorted), ftq_policy_cmp, NULL);
+	for (i = 0; i < nr; i++) {
+		if (i && sorted[i]->at.key == sorted[i - 1]->at.key)
+			continue;
+		entry = &policy->entry[policy->nr++];
+		entry->key = sorted[i]->at.key;
+		entry->target = ftq_binding_target(sorted[i]->binding);
+		if (entry->target.scope == NF_FLOW_QOS_SCOPE_ALL)
+			policy->scope_all = true;
+	}
+	kfree(sorted);
+	if (vlans)
+		ftq_policy_add_vlans(fn, dev, policy);
 	return policy;
 }
 
 /**
- * ftq_policy_sets() - does a policy change any packet that leaves
+ * ftq_policy_sets() - does a policy change, or have to see, packets that leave
  * @policy: policy
  *
  * Return: true if the device needs an egress hook.
  */
 bool ftq_policy_sets(const struct ftq_policy *policy)
 {
-	/* A VLAN device's binding always has a map. */
-	return policy->self.map || policy->nr_vlans;
+	/* A binding by name always has a map. */
+	return policy->self.map || policy->nr || policy->watch;
 }
 
 /**
@@ -295,32 +469,39 @@ u8 ftq_binding_state(struct ftq_net *fn, const struct ftq_binding *binding,
 
 	*reason = NULL;
 	if (!binding->any && !dev) {
-		*reason = "no device of this name: takes hold when one comes";
+		dev = ftq_binding_lookup(fn, binding);
+		*reason = dev ? ftq_binding_refusal(dev) : NULL;
+		if (!*reason)
+			*reason = "no device of this name: takes hold when one comes";
 		return NF_FLOW_QOS_DEV_STATE_ABSENT;
 	}
 	if (!binding->any && !(dev->flags & IFF_UP)) {
 		*reason = "the device is down";
 		return NF_FLOW_QOS_DEV_STATE_DOWN;
 	}
+	if (binding->unresolved) {
+		*reason = dev->type == ARPHRD_PPP ?
+			"the PPP session is not there yet" :
+			"the device has no ports yet";
+		return NF_FLOW_QOS_DEV_STATE_UNRESOLVED;
+	}
 	if (!fn->nr_flowtables) {
 		*reason = "no flowtable in this network namespace: nothing is offloaded";
 		return NF_FLOW_QOS_DEV_STATE_NO_FLOWTABLE;
 	}
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS)) {
-		*reason = "the kernel was built without CONFIG_NETFILTER_EGRESS";
+		*reason = binding->any ?
+			"the kernel was built without CONFIG_NETFILTER_EGRESS: only prio is set" :
+			"the kernel was built without CONFIG_NETFILTER_EGRESS: bind any for prio";
 		return NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK;
 	}
-	if (ftq_hook_blocked(fn)) {
+	if (fn->blocked) {
 		*reason = "a chain of the flowtable's priority runs before it: give it another";
 		return NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED;
 	}
-	/* Flowtables know the ports, and send and receive on these. */
-	if (dev && (netif_is_bridge_master(dev) || netif_is_lag_master(dev)))
-		*reason = "what a flowtable sends on the ports is not covered: bind the ports too";
-	if (dev && binding->trust == NF_FLOW_QOS_TRUST_PCP &&
-	    (is_vlan_dev(dev) || netif_is_bridge_master(dev)) &&
-	    ftq_hook_has_flowtable(dev))
-		*reason = "the flowtable is on this device, where no tag is left: trust pcp is 0";
+	if (binding->trust == NF_FLOW_QOS_TRUST_PCP &&
+	    ftq_hook_tagless(fn, binding))
+		*reason = "a flowtable sits where no tag is left (VLAN, bridge): trust pcp is 0";
 	return NF_FLOW_QOS_DEV_STATE_ACTIVE;
 }
 

@@ -2,11 +2,12 @@
 #ifndef FTQ_BINDING_H
 #define FTQ_BINDING_H
 
-#include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 
+#include "key.h"
 #include "map.h"
 
+struct ftq_covers;
 struct ftq_net;
 
 #define FTQ_ANY "any"
@@ -18,13 +19,15 @@ struct ftq_net;
  * them (struct ftq_policy), not the binding.
  *
  * @list: entry of ftq_net->bindings
- * @dev: the device while it is in the namespace; set and cleared by netdev
- *	events, so no reference is held. NULL for any
+ * @dev: the device while it is in the namespace and no DSA conduit; set and
+ *	cleared by netdev events and ftq_bindings_settle(), so no reference is
+ *	held. NULL for any
  * @map: for packets that leave through the device; counted in map->bound
  * @any: covers every device without a binding of its own
  * @trust: enum nf_flow_qos_trust, for packets that enter through the device
  * @scope: enum nf_flow_qos_scope
  * @state: enum nf_flow_qos_dev_state that was last told
+ * @unresolved: @dev is an upper device, what is below it is not known yet
  * @name: name of the device, or FTQ_ANY; follows renames
  */
 struct ftq_binding {
@@ -35,6 +38,7 @@ struct ftq_binding {
 	u8			trust;
 	u8			scope;
 	u8			state;
+	bool			unresolved;
 	char			name[IFNAMSIZ];
 };
 
@@ -44,20 +48,22 @@ struct ftq_binding {
  * @oif: interface index of the device that is bound; for any, of the device
  *	that the packet crosses
  * @trust: enum nf_flow_qos_trust for packets that enter
+ * @scope: enum nf_flow_qos_scope for packets that leave
  */
 struct ftq_target {
 	const struct ftq_map	*map;
 	u32			oif;
 	u8			trust;
+	u8			scope;
 };
 
 /**
- * struct ftq_policy_vlan - a bound VLAN device above
- * @tag: VLAN protocol (host order) << 16 | VLAN ID
+ * struct ftq_policy_entry - a bound upper device
+ * @key: encapsulation of its frames on this device
  * @target: what its binding gives
  */
-struct ftq_policy_vlan {
-	u32			tag;
+struct ftq_policy_entry {
+	u64			key;
 	struct ftq_target	target;
 };
 
@@ -70,46 +76,76 @@ struct ftq_policy_vlan {
  * no policy has it.
  *
  * @rcu: frees the policy
- * @self: for frames that no entry of @vlan is for
- * @nr_vlans: length of @vlan
- * @vlan: by rising tag
+ * @self: for frames that no entry is for
+ * @any: map of any, where the kernel has no egress hooks and the device that a
+ *	packet will leave through is not known; else NULL
+ * @scope_all: a target has NF_FLOW_QOS_SCOPE_ALL
+ * @watch: packets have to be seen here even if nothing is set: one of several
+ *	devices below is bound, or it is a tunnel's device
+ * @nr: length of @entry
+ * @entry: by rising key, each once
  */
 struct ftq_policy {
-	struct rcu_head		rcu;
-	struct ftq_target	self;
-	unsigned int		nr_vlans;
-	struct ftq_policy_vlan	vlan[];
+	struct rcu_head			rcu;
+	struct ftq_target		self;
+	const struct ftq_map		*any;
+	bool				scope_all;
+	bool				watch;
+	unsigned int			nr;
+	struct ftq_policy_entry		entry[];
 };
 
+static inline const struct ftq_target *
+ftq_policy_find(const struct ftq_policy *policy, u64 key)
+{
+	unsigned int from = 0, to = policy->nr, mid;
+
+	while (from < to) {
+		mid = (from + to) / 2;
+		if (policy->entry[mid].key == key)
+			return &policy->entry[mid].target;
+		if (policy->entry[mid].key < key)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return NULL;
+}
+
 /**
- * ftq_policy_tagged() - what holds for a frame with this outermost tag
+ * ftq_policy_target() - what holds for a frame
  * @policy: of the device that the frame is on
- * @proto: VLAN protocol, network order
- * @vid: VLAN ID
+ * @key: its encapsulation
+ *
+ * The most upper device that the frame can be of decides: its session's, that of
+ * both tags, that of the outer one, the device itself.
  *
  * Context: RCU.
  * Return: the target, never NULL.
  */
 static inline const struct ftq_target *
-ftq_policy_tagged(const struct ftq_policy *policy, __be16 proto, u16 vid)
+ftq_policy_target(const struct ftq_policy *policy, u64 key)
 {
-	unsigned int from = 0, to = policy->nr_vlans, mid;
-	u32 tag = (u32)ntohs(proto) << 16 | vid;
+	const struct ftq_target *target;
 
-	while (from < to) {
-		mid = (from + to) / 2;
-		if (policy->vlan[mid].tag == tag)
-			return &policy->vlan[mid].target;
-		if (policy->vlan[mid].tag < tag)
-			from = mid + 1;
-		else
-			to = mid;
+	if (likely(!policy->nr))
+		return &policy->self;
+
+	target = ftq_policy_find(policy, key);
+	if (!target && key & FTQ_KEY_SESSION) {
+		key &= ~FTQ_KEY_SESSION;
+		target = ftq_policy_find(policy, key);
 	}
-	return &policy->self;
+	if (!target && key & FTQ_KEY_INNER) {
+		key &= FTQ_KEY_OUTER;
+		target = ftq_policy_find(policy, key);
+	}
+	return target ?: &policy->self;
 }
 
 bool ftq_policy_sets(const struct ftq_policy *policy);
-struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev);
+struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
+				   const struct ftq_covers *covers);
 
 struct ftq_binding *ftq_binding_find(const struct list_head *bindings,
 				     const char *name);
@@ -120,6 +156,7 @@ void ftq_binding_use_map(struct ftq_binding *binding, struct ftq_map *map);
 void ftq_binding_free(struct ftq_binding *binding);
 void ftq_bindings_free(struct list_head *bindings);
 const char *ftq_binding_refusal(const struct net_device *dev);
+void ftq_bindings_settle(struct ftq_net *fn);
 u8 ftq_binding_state(struct ftq_net *fn, const struct ftq_binding *binding,
 		     const char **reason);
 void ftq_bindings_tell(struct ftq_net *fn);

@@ -6,6 +6,9 @@
 #ifndef FTQ_COMPAT_H
 #define FTQ_COMPAT_H
 
+/* This comes before all other headers. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/version.h>
 #include <net/genetlink.h>
 
@@ -25,6 +28,23 @@ genl_info_dump(struct netlink_callback *cb)
 	/* Only ->attrs is used of the answer, and both structures have it. */
 	return genl_dumpit_info(cb);
 }
+#endif
+
+/*
+ * 6.18, "softirq: Allow to drop the softirq-BKL lock on PREEMPT_RT": where the
+ * lock is not there, BH off does not keep other tasks off this CPU.
+ */
+#if defined(CONFIG_PREEMPT_RT) && !defined(CONFIG_PREEMPT_RT_NEEDS_BH_LOCK) && \
+	KERNEL_VERSION(6, 18, 0) <= LINUX_VERSION_CODE
+#define FTQ_BH_IS_PREEMPTIBLE
+#endif
+
+/*
+ * Before 6.19 a flowtable mostly sends through the VLAN or PPPoE device. Kbuild
+ * asks the compiler for a function that came with the change.
+ */
+#ifndef FTQ_XMIT_LOWEST
+#define FTQ_XMIT_LOWEST 0
 #endif
 
 #endif /* FTQ_COMPAT_H */

@@ -74,7 +74,6 @@ static int ftq_event(struct notifier_block *nb, unsigned long event, void *ptr)
 	if (fn->dead)
 		return NOTIFY_DONE;
 
-	fn->moves++;
 	switch (event) {
 	case NETDEV_REGISTER:
 		ftq_event_bind(fn, dev);
@@ -94,10 +93,13 @@ static int ftq_event(struct notifier_block *nb, unsigned long event, void *ptr)
 		break;
 	case NETDEV_UP:
 	case NETDEV_DOWN:
+		/* A PPP session is known while its device is up. */
+		ftq_hook_recheck(fn);
 		break;
 	default:
 		return NOTIFY_DONE;
 	}
+	fn->moves++;
 	ftq_bindings_tell(fn);
 	return NOTIFY_DONE;
 }

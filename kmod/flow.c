@@ -20,29 +20,48 @@
 #include <linux/slab.h>
 
 #include "flow.h"
+#include "netlink.h"
 #include "path.h"
 
 /* Buckets handled at one go, so that lock and CPU are soon free again. */
 #define FTQ_FLOW_SLICE	1024U
 
 static struct kmem_cache *ftq_flow_cache __read_mostly;
+static struct kmem_cache *ftq_tunnel_flow_cache __read_mostly;
 
 static u32 ftq_flow_hash(const struct ftq_flows *flows,
-			 const struct ftq_tuple *tuple)
+			 const struct ftq_packet *pkt)
 {
-	return hsiphash(tuple, sizeof(*tuple), &flows->key);
+	u32 hash = hsiphash(&pkt->tuple, sizeof(pkt->tuple), &flows->key);
+
+	if (unlikely(pkt->tuple.tunneled))
+		hash = hsiphash_2u32(hash,
+				     hsiphash(&pkt->tunnel, sizeof(pkt->tunnel),
+					      &flows->key), &flows->key);
+	return hash;
+}
+
+static bool ftq_flow_is(const struct ftq_flow *flow,
+			const struct ftq_packet *pkt)
+{
+	const struct ftq_tunnel *tunnel;
+
+	if (memcmp(&flow->tuple, &pkt->tuple, sizeof(pkt->tuple)))
+		return false;
+	tunnel = ftq_flow_tunnel(flow);
+	return likely(!tunnel) ||
+	       !memcmp(tunnel, &pkt->tunnel, sizeof(pkt->tunnel));
 }
 
 /* Context: RCU, or flows->lock. */
 static struct ftq_flow *ftq_flow_find(const struct ftq_flow_table *table,
-				      const struct ftq_tuple *tuple, u32 hash)
+				      const struct ftq_packet *pkt, u32 hash)
 {
 	const struct hlist_head *head = &table->bucket[hash & table->mask];
 	struct ftq_flow *flow;
 
 	hlist_for_each_entry_rcu(flow, head, node, true) {
-		if (flow->hash == hash &&
-		    !memcmp(&flow->tuple, tuple, sizeof(*tuple)))
+		if (flow->hash == hash && ftq_flow_is(flow, pkt))
 			return flow;
 	}
 	return NULL;
@@ -65,29 +84,60 @@ static void ftq_flow_link(struct ftq_flow_table *table, struct ftq_flow *flow)
 		hlist_add_head_rcu(&flow->node, head);
 }
 
-static void ftq_flow_free(struct rcu_head *rcu)
+static struct ftq_flow *ftq_flow_alloc(const struct ftq_packet *pkt)
 {
-	kmem_cache_free(ftq_flow_cache, container_of(rcu, struct ftq_flow, rcu));
+	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
+	struct ftq_tunnel_flow *outside;
+	struct ftq_flow *flow;
+
+	if (unlikely(pkt->tuple.tunneled)) {
+		outside = kmem_cache_alloc(ftq_tunnel_flow_cache, gfp);
+		if (!outside)
+			return NULL;
+		outside->tunnel = pkt->tunnel;
+		flow = &outside->flow;
+	} else {
+		flow = kmem_cache_alloc(ftq_flow_cache, gfp);
+		if (!flow)
+			return NULL;
+	}
+	flow->tuple = pkt->tuple;
+	return flow;
 }
 
-/* Context: flows->lock. */
+/* Of a flow that nobody sees any more. */
+static void ftq_flow_free(struct ftq_flow *flow)
+{
+	if (unlikely(flow->tuple.tunneled))
+		kmem_cache_free(ftq_tunnel_flow_cache,
+				container_of(flow, struct ftq_tunnel_flow, flow));
+	else
+		kmem_cache_free(ftq_flow_cache, flow);
+}
+
+static void ftq_flow_free_rcu(struct rcu_head *rcu)
+{
+	ftq_flow_free(container_of(rcu, struct ftq_flow, rcu));
+}
+
+/* The flow is the caller's then, to give it to RCU. Context: flows->lock. */
 static void ftq_flow_unlink(struct ftq_flows *flows, struct ftq_flow *flow)
 {
 	lockdep_assert_held(&flows->lock);
 
 	hlist_del_rcu(&flow->node);
 	atomic_dec(&flows->count);
-	call_rcu(&flow->rcu, ftq_flow_free);
 }
 
 /*
- * The flow of @tuple, made if it is not there. @seen: table it was not found in.
+ * The flow of @pkt, made if it is not there. @seen: table it was not found in.
+ * @made: set to true if it was made.
  * Context: RCU, BH. Return: the flow, or NULL if the table is full or there is
  * no memory.
  */
 static noinline struct ftq_flow *
 ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
-	     const struct ftq_tuple *tuple, u32 hash)
+	     const struct ftq_packet *pkt, u32 hash, bool *made)
 {
 	struct ftq_flow_table *table, *next;
 	struct ftq_flow *flow, *old;
@@ -98,11 +148,10 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	    !rcu_access_pointer(flows->next))
 		return NULL;
 
-	flow = kmem_cache_alloc(ftq_flow_cache, GFP_ATOMIC | __GFP_NOWARN);
+	flow = ftq_flow_alloc(pkt);
 	if (!flow)
 		return NULL;
 
-	flow->tuple = *tuple;
 	flow->hash = hash;
 	atomic64_set(&flow->packets, 0);
 	atomic64_set(&flow->bytes, 0);
@@ -122,12 +171,12 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 					 lockdep_is_held(&flows->lock));
 
 	/* Another CPU may have been faster, or the table full by now. */
-	old = ftq_flow_find(table, tuple, hash);
+	old = ftq_flow_find(table, pkt, hash);
 	if (!old && next)
-		old = ftq_flow_find(next, tuple, hash);
+		old = ftq_flow_find(next, pkt, hash);
 	if (old || flows->dead || atomic_read(&flows->count) >= flows->limit) {
 		spin_unlock(&flows->lock);
-		kmem_cache_free(ftq_flow_cache, flow);
+		ftq_flow_free(flow);
 		return old;
 	}
 
@@ -139,6 +188,7 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 		queue_delayed_work(system_power_efficient_wq, &flows->age, HZ);
 	}
 	spin_unlock(&flows->lock);
+	*made = true;
 	return flow;
 }
 
@@ -163,21 +213,21 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 	const struct ftq_flow_table *table = rcu_dereference(flows->table);
 	const struct ftq_flow_table *next;
 	struct ftq_flow *flow;
+	bool made = false;
 	u8 given = 0;
 	u32 hash;
 
 	if (!READ_ONCE(flows->limit) || unlikely(!table))
 		return true;
 
-	hash = ftq_flow_hash(flows, &pkt->tuple);
-	flow = ftq_flow_find(table, &pkt->tuple, hash);
+	hash = ftq_flow_hash(flows, pkt);
+	flow = ftq_flow_find(table, pkt, hash);
 	if (unlikely(!flow)) {
 		next = rcu_dereference(flows->next);
 		if (next)
-			flow = ftq_flow_find(next, &pkt->tuple, hash);
+			flow = ftq_flow_find(next, pkt, hash);
 		if (!flow)
-			flow = ftq_flow_new(flows, table, &pkt->tuple,
-					    hash);
+			flow = ftq_flow_new(flows, table, pkt, hash, &made);
 		if (!flow)
 			return false;
 	}
@@ -193,10 +243,15 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		given |= FTQ_FLOW_HAS_PRIO;
 	}
 	if (win->done & NF_FLOW_QOS_ACTION_PCP) {
-		FTQ_UPDATE(flow->pcp, win->action.pcp);
+		FTQ_UPDATE(flow->pcp, win->pcp);
 		given |= FTQ_FLOW_HAS_PCP;
 	}
 	FTQ_UPDATE(flow->given, given);
+
+	/* Another CPU may have unlinked it: flow->first is not ours to read. */
+	if (unlikely(made))
+		ftq_nl_notify_flow(flows, flow, get_jiffies_64(),
+				   NF_FLOW_QOS_CMD_FLOW_NEW_NTF);
 	return true;
 }
 
@@ -228,16 +283,35 @@ static void ftq_flows_reap(struct ftq_flows *flows,
 			   struct ftq_flow_table *table, u32 from, u32 count,
 			   ftq_flow_match *match, u32 arg)
 {
+	bool tell = ftq_nl_flows_heard(flows);
+	struct ftq_flow *flow, *gone = NULL;
 	struct hlist_node *next;
-	struct ftq_flow *flow;
 	u32 i;
 
 	spin_lock_bh(&flows->lock);
-	for (i = from; i < from + count; i++)
-		hlist_for_each_entry_safe(flow, next, &table->bucket[i], node)
-			if (match(flows, flow, arg))
-				ftq_flow_unlink(flows, flow);
+	for (i = from; i < from + count; i++) {
+		hlist_for_each_entry_safe(flow, next, &table->bucket[i], node) {
+			if (!match(flows, flow, arg))
+				continue;
+			ftq_flow_unlink(flows, flow);
+			if (tell) {
+				flow->gone = gone;
+				gone = flow;
+			} else {
+				call_rcu(&flow->rcu, ftq_flow_free_rcu);
+			}
+		}
+	}
 	spin_unlock_bh(&flows->lock);
+
+	/* Messages take their time, and packets want the lock. */
+	while (gone) {
+		flow = gone;
+		gone = flow->gone;
+		ftq_nl_notify_flow(flows, flow, flow->first,
+				   NF_FLOW_QOS_CMD_FLOW_END_NTF);
+		call_rcu(&flow->rcu, ftq_flow_free_rcu);
+	}
 }
 
 /* The same for a whole table. Context: process; @table stays. */
@@ -545,18 +619,26 @@ int ftq_flows_walk(struct ftq_flows *flows, struct ftq_flow_cursor *cursor,
 }
 
 /**
- * ftq_flow_init() - make the cache that flows are allocated from
+ * ftq_flow_init() - make the caches that flows are allocated from
  *
  * Return: 0 or -ENOMEM.
  */
 int ftq_flow_init(void)
 {
 	ftq_flow_cache = KMEM_CACHE(ftq_flow, SLAB_HWCACHE_ALIGN);
-	return ftq_flow_cache ? 0 : -ENOMEM;
+	if (!ftq_flow_cache)
+		return -ENOMEM;
+
+	ftq_tunnel_flow_cache = KMEM_CACHE(ftq_tunnel_flow, SLAB_HWCACHE_ALIGN);
+	if (!ftq_tunnel_flow_cache) {
+		kmem_cache_destroy(ftq_flow_cache);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /**
- * ftq_flow_exit() - free that cache
+ * ftq_flow_exit() - free those caches
  *
  * All namespaces are gone.
  */
@@ -564,5 +646,6 @@ void ftq_flow_exit(void)
 {
 	/* Flows are freed by RCU callbacks of ours: our code must outlive them. */
 	rcu_barrier();
+	kmem_cache_destroy(ftq_tunnel_flow_cache);
 	kmem_cache_destroy(ftq_flow_cache);
 }

@@ -38,10 +38,13 @@ struct ftq_window;
  * @pcp: PCP last given, if @given has FTQ_FLOW_HAS_PCP
  * @given: which values were given
  * @hash: of @tuple
- * @first: jiffies64 of the first packet; under ftq_flows->lock, while linked
+ * @first: jiffies64 of the first packet; under ftq_flows->lock while linked,
+ *	and until it is given to RCU
  * @id: grows with each flow; buckets are ordered by it, highest first; under
  *	ftq_flows->lock, while linked
- * @rcu: frees the flow, once it is unlinked
+ * @gone: of a flow that is unlinked, the next whose end is to be told; owned
+ *	by who unlinked it
+ * @rcu: frees the flow, once it is unlinked and its end told
  */
 struct ftq_flow {
 	struct hlist_node	node;
@@ -59,7 +62,10 @@ struct ftq_flow {
 	union {
 		struct {
 			u64	first;
-			u64	id;
+			union {
+				u64		id;
+				struct ftq_flow	*gone;
+			};
 		};
 		struct rcu_head	rcu;
 	};
@@ -67,6 +73,31 @@ struct ftq_flow {
 
 /* Two lines of 64 bytes: the second has what every packet writes. */
 static_assert(sizeof(struct ftq_flow) <= 128);
+
+/**
+ * struct ftq_tunnel_flow - a flow whose packets enter in a tunnel
+ * @flow: the flow; its @tuple.tunneled is set
+ * @tunnel: never changes
+ */
+struct ftq_tunnel_flow {
+	struct ftq_flow		flow;
+	struct ftq_tunnel	tunnel;
+};
+
+/**
+ * ftq_flow_tunnel() - the tunnel that a flow's packets enter in
+ * @flow: flow, which is not freed meanwhile
+ *
+ * Context: any.
+ * Return: the tunnel, part of the flow, or NULL if they enter in none.
+ */
+static inline const struct ftq_tunnel *
+ftq_flow_tunnel(const struct ftq_flow *flow)
+{
+	if (likely(!flow->tuple.tunneled))
+		return NULL;
+	return &container_of(flow, const struct ftq_tunnel_flow, flow)->tunnel;
+}
 
 /**
  * struct ftq_flow_table - an array of buckets

@@ -20,12 +20,20 @@
  * registers what is missing, all of which can fail and be undone, and then
  * publishes policies and removes what is left over, which cannot fail.
  */
+#include <linux/hash.h>
+#include <linux/if_vlan.h>
+#include <linux/jhash.h>
 #include <linux/jiffies.h>
+#include <linux/net.h>
 #include <linux/netfilter_netdev.h>
 #include <linux/rtnetlink.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
+#include <net/dsa.h>
+#include <net/netfilter/nf_flow_table.h>
 
 #include "binding.h"
+#include "cover.h"
 #include "hook.h"
 #include "ident.h"
 #include "net.h"
@@ -132,6 +140,23 @@ static bool ftq_hook_run(const struct net_device *dev, unsigned int nth,
 	return ops;
 }
 
+/* A flowtable's address, as a number that does not tell it. */
+static u32 ftq_hook_id(const void *flowtable)
+{
+	static siphash_key_t key __read_mostly;
+
+	net_get_random_once(&key, sizeof(key));
+	return siphash_1u64((unsigned long)flowtable, &key);
+}
+
+static u8 ftq_hook_flags(const struct nf_flowtable *flowtable)
+{
+	/* nf_tables may change it meanwhile. */
+	if (READ_ONCE(flowtable->flags) & NF_FLOWTABLE_HW_OFFLOAD)
+		return NF_FLOW_QOS_FLOWTABLE_FLAG_HW_OFFLOAD;
+	return 0;
+}
+
 /**
  * ftq_hook_flowtable() - find one of the flowtables on a device
  * @dev: device
@@ -156,6 +181,11 @@ bool ftq_hook_flowtable(const struct net_device *dev, unsigned int nth,
 		found->priority = ops->priority;
 		if (!nth--)
 			break;
+	}
+	/* What runs in the hook needs it for a grace period, so it is there. */
+	if (ops) {
+		found->id = ftq_hook_id(ops->priv);
+		found->flags = ftq_hook_flags(ops->priv);
 	}
 	rcu_read_unlock();
 	return ops;
@@ -188,15 +218,40 @@ bool ftq_hook_has_flowtable(const struct net_device *dev)
 }
 
 /**
- * ftq_hook_blocked() - does a hook stand between ours and a flowtable's
+ * ftq_hook_tagless() - does a binding's trust hold where no tag is left
  * @fn: namespace
- *
- * On any device: a packet that leaves through one entered through another.
+ * @binding: binding
  *
  * Context: RTNL.
- * Return: true if that cannot be healed by registering ours anew.
+ * Return: true if a flowtable sits on a VLAN or bridge device whose packets are
+ * classed by the trust of @binding.
  */
-bool ftq_hook_blocked(struct ftq_net *fn)
+bool ftq_hook_tagless(struct ftq_net *fn, const struct ftq_binding *binding)
+{
+	const struct ftq_policy *policy;
+	unsigned long index;
+	struct ftq_dev *fd;
+	bool ours;
+
+	xa_for_each(&fn->devs, index, fd) {
+		if (!is_vlan_dev(fd->dev) && !netif_is_bridge_master(fd->dev))
+			continue;
+		policy = rtnl_dereference(fd->policy);
+		ours = binding->any ? policy->self.oif == fd->dev->ifindex :
+				      policy->self.oif == binding->dev->ifindex;
+		if (ours && policy->self.trust == binding->trust &&
+		    ftq_hook_has_flowtable(fd->dev))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does a hook stand between ours and a flowtable's, so that registering ours anew
+ * would not help? On any device: a packet that leaves through one entered through
+ * another. Context: RTNL.
+ */
+static bool ftq_hook_blocked(struct ftq_net *fn)
 {
 	struct net_device *dev;
 	struct ftq_run run;
@@ -207,6 +262,33 @@ bool ftq_hook_blocked(struct ftq_net *fn)
 			if (run.state == NF_FLOW_QOS_FLOWTABLE_STATE_SHADOWED)
 				return true;
 	return false;
+}
+
+/**
+ * ftq_hook_fingerprint() - which flowtables are on which devices, as a number
+ * @fn: namespace
+ *
+ * nf_tables changes them without RTNL and without telling.
+ *
+ * Context: RTNL.
+ */
+u32 ftq_hook_fingerprint(struct ftq_net *fn)
+{
+	const struct nf_hook_ops *ops;
+	struct net_device *dev;
+	u32 print = 0;
+
+	for_each_netdev(fn->net, dev) {
+		struct ftq_hook_iter iter = { };
+
+		rcu_read_lock();
+		iter.entries = rcu_dereference(dev->nf_hooks_ingress);
+		while ((ops = ftq_hook_next(&iter)))
+			print = jhash_2words(print, hash_ptr(ops, 32),
+					     dev->ifindex);
+		rcu_read_unlock();
+	}
+	return print;
 }
 
 /* Ingress hooks. */
@@ -347,6 +429,8 @@ static void ftq_dev_set_policy(struct ftq_dev *fd, struct ftq_policy *policy)
 	struct ftq_policy *old = rtnl_dereference(fd->policy);
 
 	rcu_assign_pointer(fd->policy, policy);
+	/* Looked at before the policy, and only to save looking at that. */
+	WRITE_ONCE(fd->scope_all, policy && policy->scope_all);
 	if (old)
 		kfree_rcu(old, rcu);
 }
@@ -371,7 +455,8 @@ static void ftq_dev_drop(struct ftq_dev *fd)
 }
 
 /* The part of a sync that can fail. Return: as ftq_ingress_place(). */
-static int ftq_dev_prepare(struct ftq_net *fn, struct net_device *dev)
+static int ftq_dev_prepare(struct ftq_net *fn, struct net_device *dev,
+			   const struct ftq_covers *covers)
 {
 	struct ftq_dev *fd = xa_load(&fn->devs, dev->ifindex);
 	bool egress, flowtable = ftq_hook_has_flowtable(dev);
@@ -381,7 +466,7 @@ static int ftq_dev_prepare(struct ftq_net *fn, struct net_device *dev)
 	if (dev->reg_state != NETREG_REGISTERED || !net_eq(dev_net(dev), fn->net))
 		return 0;
 
-	policy = ftq_policy_make(fn, dev);
+	policy = ftq_policy_make(fn, dev, covers);
 	if (!policy)
 		return -ENOMEM;
 
@@ -476,12 +561,13 @@ static void ftq_hook_schedule(struct ftq_net *fn, unsigned long delay)
  * @fn: namespace
  *
  * Context: RTNL.
- * Return: 0, or a negative error, and then nothing was changed.
+ * Return: 0, or a negative error, and then no hook and no policy was changed.
  */
 int ftq_hook_sync(struct ftq_net *fn)
 {
 	bool wanted = fn->nr_bindings && !fn->dead;
-	unsigned int flowtables = 0;
+	unsigned int flowtables = 0, conduits = 0;
+	struct ftq_covers covers = { };
 	struct net_device *dev;
 	long delay = FTQ_HOOK_CHECK;
 	unsigned long index;
@@ -489,16 +575,20 @@ int ftq_hook_sync(struct ftq_net *fn)
 	int err = 0;
 
 	ASSERT_RTNL();
+	ftq_bindings_settle(fn);
 	if (wanted)
-		err = ftq_stats_start(&fn->stats) ?: ftq_flows_start(&fn->flows);
+		err = ftq_stats_start(&fn->stats) ?:
+		      ftq_flows_start(&fn->flows) ?:
+		      ftq_covers_make(fn, &covers);
 	if (err)
 		return err;
 
 	for_each_netdev(fn->net, dev) {
 		flowtables += ftq_hook_count_flowtables(dev);
+		conduits += netdev_uses_dsa(dev);
 		if (!wanted)
 			continue;
-		err = ftq_dev_prepare(fn, dev);
+		err = ftq_dev_prepare(fn, dev, &covers);
 		if (err < 0)
 			goto abort;
 		if (err)
@@ -509,7 +599,11 @@ int ftq_hook_sync(struct ftq_net *fn)
 		ftq_dev_commit(fd);
 	fn->moves++;
 	fn->nr_flowtables = flowtables;
+	fn->nr_conduits = conduits;
 	fn->stale = false;
+	ftq_covers_free(&fn->covers);
+	fn->covers = covers;
+	fn->blocked = wanted && ftq_hook_blocked(fn);
 	if (wanted)
 		ftq_hook_schedule(fn, delay);
 	return 0;
@@ -517,6 +611,7 @@ int ftq_hook_sync(struct ftq_net *fn)
 abort:
 	xa_for_each(&fn->devs, index, fd)
 		ftq_dev_abort(fd);
+	ftq_covers_free(&covers);
 	return err;
 }
 
@@ -531,13 +626,20 @@ abort:
  */
 void ftq_hook_sync_dev(struct ftq_net *fn, struct net_device *dev)
 {
+	struct ftq_covers covers;
 	struct ftq_dev *fd;
 	int err;
 
 	if (!fn->nr_bindings || fn->dead)
 		return;
 
-	err = ftq_dev_prepare(fn, dev);
+	err = ftq_covers_make(fn, &covers);
+	if (err) {
+		ftq_hook_recheck(fn);
+		return;
+	}
+	err = ftq_dev_prepare(fn, dev, &covers);
+	ftq_covers_free(&covers);
 	fd = xa_load(&fn->devs, dev->ifindex);
 	if (fd) {
 		if (err < 0)
@@ -565,15 +667,29 @@ void ftq_hook_forget_dev(struct ftq_net *fn, struct net_device *dev)
 
 static bool ftq_hook_misplaced(struct ftq_net *fn)
 {
-	unsigned int flowtables = 0;
+	unsigned int flowtables = 0, conduits = 0;
 	struct net_device *dev;
 
 	for_each_netdev(fn->net, dev) {
 		flowtables += ftq_hook_count_flowtables(dev);
+		conduits += netdev_uses_dsa(dev);
 		if (ftq_ingress_misplaced(dev, xa_load(&fn->devs, dev->ifindex)))
 			return true;
 	}
-	return flowtables != fn->nr_flowtables;
+	return flowtables != fn->nr_flowtables || conduits != fn->nr_conduits;
+}
+
+/* Do the bindings cover what they did at the last sync? */
+static bool ftq_hook_covers_changed(struct ftq_net *fn)
+{
+	struct ftq_covers covers;
+	bool changed;
+
+	if (ftq_covers_make(fn, &covers))
+		return false;
+	changed = !ftq_covers_equal(&covers, &fn->covers);
+	ftq_covers_free(&covers);
+	return changed;
 }
 
 /**
@@ -588,8 +704,10 @@ void ftq_hook_refresh(struct ftq_net *fn)
 		return;
 
 	/* Out of memory: the next check tries again. */
-	if (fn->stale || ftq_hook_misplaced(fn))
+	if (fn->stale || ftq_hook_misplaced(fn) || ftq_hook_covers_changed(fn))
 		ftq_hook_sync(fn);
+	else
+		fn->blocked = ftq_hook_blocked(fn);
 	ftq_bindings_tell(fn);
 }
 
@@ -690,6 +808,7 @@ void ftq_hook_net_clear(struct ftq_net *fn)
 
 	xa_for_each(&fn->devs, index, fd)
 		ftq_dev_drop(fd);
+	ftq_covers_free(&fn->covers);
 }
 
 /**

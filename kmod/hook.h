@@ -5,6 +5,7 @@
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 
+struct ftq_binding;
 struct ftq_net;
 struct ftq_policy;
 
@@ -17,6 +18,8 @@ struct ftq_policy;
  * @policy: published and replaced under RTNL, read by the packet path under RCU
  * @fn: namespace
  * @kicked: jiffies of the last packet that asked for a look at the order
+ * @scope_all: @policy has a target of that scope: the one thing that packets
+ *	which no flowtable took have to look at
  * @dev: the device; hooks are gone when its NETDEV_UNREGISTER returns
  * @egress: our egress hook, registered if @egress_on
  * @ingress: list of struct ftq_ingress; RTNL
@@ -33,6 +36,7 @@ struct ftq_dev {
 	struct ftq_policy __rcu	*policy;
 	struct ftq_net		*fn;
 	unsigned long		kicked;
+	bool			scope_all;
 	struct net_device	*dev;
 	struct nf_hook_ops	egress;
 	struct list_head	ingress;
@@ -67,15 +71,20 @@ struct ftq_ingress {
 /**
  * struct ftq_flowtable - one flowtable's hook on one device, as found
  * @priority: of the hook
+ * @id: tells which of a namespace's flowtables it is, and nothing else
  * @state: enum nf_flow_qos_flowtable_state
+ * @flags: enum nf_flow_qos_flowtable_flag
  */
 struct ftq_flowtable {
 	int	priority;
+	u32	id;
 	u8	state;
+	u8	flags;
 };
 
-bool ftq_hook_blocked(struct ftq_net *fn);
 bool ftq_hook_has_flowtable(const struct net_device *dev);
+bool ftq_hook_tagless(struct ftq_net *fn, const struct ftq_binding *binding);
+u32 ftq_hook_fingerprint(struct ftq_net *fn);
 bool ftq_hook_flowtable(const struct net_device *dev, unsigned int nth,
 			struct ftq_flowtable *found);
 

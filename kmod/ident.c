@@ -121,8 +121,9 @@ static void ftq_ident_walk(const struct list_head *head)
  * ftq_ident_learn() - learn the hook functions of all flowtable types
  *
  * A type is appended to the list, so what follows ours is the list's head or a
- * type that was registered since. Only an address that follows twice is the
- * head: a type seen the first time stands before ours the second time.
+ * type that was registered since. Only an address that follows again and again is
+ * the head: a type seen the first time stands before ours the next time, unless
+ * it was taken out and came back to the same address meanwhile.
  *
  * Context: process, may sleep; not under RTNL, since the lock of nf_tables is
  * taken, under which RTNL may be.
@@ -130,7 +131,7 @@ static void ftq_ident_walk(const struct list_head *head)
 void ftq_ident_learn(void)
 {
 	struct list_head *next, *last = NULL;
-	int tries;
+	int tries, same = 0;
 
 	mutex_lock(&ftq_ident_mutex);
 	for (tries = 0; tries < 16; tries++) {
@@ -138,7 +139,8 @@ void ftq_ident_learn(void)
 
 		nfnl_lock(NFNL_SUBSYS_NFTABLES);
 		next = ftq_ident_type.list.next;
-		if (next == last)
+		same = next == last ? same + 1 : 0;
+		if (same == 2)
 			ftq_ident_walk(next);
 		nfnl_unlock(NFNL_SUBSYS_NFTABLES);
 
@@ -146,7 +148,7 @@ void ftq_ident_learn(void)
 		/* Readers of the list may still stand on our entry. */
 		synchronize_rcu();
 
-		if (next == last)
+		if (same == 2)
 			break;
 		last = next;
 	}

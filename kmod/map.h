@@ -12,7 +12,8 @@ struct ftq_net;
 /**
  * struct ftq_action - what one class gets
  * @prio: skb->priority to set, unless @keep has NF_FLOW_QOS_ACTION_PRIO
- * @pcp: PCP to set (0..7, IEEE 802.1Q clause 6.9.3), unless @keep has
+ * @pcp: PCP to set (0..7, IEEE 802.1Q clause 6.9.3), or NF_FLOW_QOS_PCP_VLAN:
+ *	that of the VLAN device's egress-qos-map, unless @keep has
  *	NF_FLOW_QOS_ACTION_PCP
  * @dscp: reserved for DSCP rewriting; NF_FLOW_QOS_ACTION_DSCP is always in
  *	@keep until the module can do it

@@ -10,6 +10,7 @@
 #include "hook.h"
 #include "map.h"
 #include "net.h"
+#include "netlink.h"
 
 static unsigned int ftq_net_id __read_mostly;
 
@@ -76,8 +77,11 @@ void ftq_net_resize_flows(struct ftq_net *fn, u32 limit,
 	down_read(&net_rwsem);
 	for_each_net(net) {
 		fn = ftq_net(net);
-		if (fn->flows.limit > ftq_net_flow_limit_max(fn))
-			ftq_flows_resize(&fn->flows, limit, NULL);
+		if (fn->flows.limit <= ftq_net_flow_limit_max(fn))
+			continue;
+		ftq_flows_resize(&fn->flows, limit, NULL);
+		ftq_net_changed(fn);
+		ftq_nl_notify_config(fn);
 	}
 	up_read(&net_rwsem);
 }

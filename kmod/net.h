@@ -7,6 +7,7 @@
 #include <linux/xarray.h>
 #include <net/net_namespace.h>
 
+#include "cover.h"
 #include "flow.h"
 #include "stats.h"
 
@@ -22,9 +23,13 @@
  * @devs: struct ftq_dev of hooked devices by ifindex; RTNL
  * @bindings: struct ftq_binding in the order of their creation; RTNL
  * @maps: struct ftq_map, default first; RTNL
+ * @covers: what @bindings covered at the last sync; RTNL
  * @nr_maps: length of @maps; RTNL
  * @nr_bindings: length of @bindings; RTNL
  * @nr_flowtables: flowtable hooks seen by the last sync; RTNL
+ * @nr_conduits: DSA conduits seen by the last sync; RTNL
+ * @blocked: a hook stands between ours and a flowtable's, as of the last look;
+ *	RTNL
  * @generation: grows with each change of the configuration, never 0; RTNL
  * @moves: grows when devices or flowtables come or go; RTNL
  * @dead: the namespace is going, nothing is hooked any more; RTNL
@@ -40,9 +45,12 @@ struct ftq_net {
 	struct xarray		devs;
 	struct list_head	bindings;
 	struct list_head	maps;
+	struct ftq_covers	covers;
 	unsigned int		nr_maps;
 	unsigned int		nr_bindings;
 	unsigned int		nr_flowtables;
+	unsigned int		nr_conduits;
+	bool			blocked;
 	u32			generation;
 	u32			moves;
 	bool			dead;

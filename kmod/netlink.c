@@ -131,7 +131,10 @@ struct genl_family ftq_nl_family __ro_after_init = {
 	.resv_start_op	= 0,
 };
 
-/* Notifications may be sent. Cleared before the family goes, under RTNL. */
+/*
+ * Notifications may be sent. Written under RTNL, read there or under RCU;
+ * cleared, with a grace period, before the family goes.
+ */
 static bool ftq_nl_live;
 
 /**
@@ -210,11 +213,12 @@ int ftq_nl_end(struct netlink_ext_ack *extack, int err)
  * @fn: namespace
  * @group: multicast group
  *
- * Context: RTNL.
+ * Context: RTNL or RCU, which is kept until the notification was sent.
  */
 bool ftq_nl_heard(const struct ftq_net *fn, enum ftq_nl_group group)
 {
-	return ftq_nl_live && genl_has_listeners(&ftq_nl_family, fn->net, group);
+	return READ_ONCE(ftq_nl_live) &&
+	       genl_has_listeners(&ftq_nl_family, fn->net, group);
 }
 
 /**
@@ -245,7 +249,7 @@ int __init ftq_nl_init(void)
 		return err;
 
 	rtnl_lock();
-	ftq_nl_live = true;
+	WRITE_ONCE(ftq_nl_live, true);
 	rtnl_unlock();
 	return 0;
 }
@@ -256,7 +260,9 @@ int __init ftq_nl_init(void)
 void ftq_nl_exit(void)
 {
 	rtnl_lock();
-	ftq_nl_live = false;
+	WRITE_ONCE(ftq_nl_live, false);
 	rtnl_unlock();
+	/* Packets, and the aging of flows, tell of flows under RCU alone. */
+	synchronize_net();
 	genl_unregister_family(&ftq_nl_family);
 }

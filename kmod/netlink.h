@@ -6,6 +6,8 @@
 #include <uapi/linux/nf_flow_qos.h>
 
 struct ftq_binding;
+struct ftq_flow;
+struct ftq_flows;
 struct ftq_map;
 struct ftq_map_table;
 struct ftq_net;
@@ -105,6 +107,9 @@ int ftq_nl_flow_start(struct netlink_callback *cb);
 int ftq_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb);
 int ftq_nl_flow_done(struct netlink_callback *cb);
 int ftq_nl_flow_flush(struct sk_buff *skb, struct genl_info *info);
+bool ftq_nl_flows_heard(const struct ftq_flows *flows);
+void ftq_nl_notify_flow(const struct ftq_flows *flows,
+			const struct ftq_flow *flow, u64 first, u8 cmd);
 
 /* nl_status.c */
 extern const struct nla_policy

@@ -235,11 +235,15 @@ int ftq_nl_dev_parse(struct ftq_net *fn, const struct list_head *maps,
 		binding->trust = nla_get_u32(attr);
 
 	attr = tb[NF_FLOW_QOS_A_DEV_SCOPE];
-	if (attr && nla_get_u32(attr) != NF_FLOW_QOS_SCOPE_OFFLOADED) {
+	if (!attr)
+		return 0;
+	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS) &&
+	    nla_get_u32(attr) == NF_FLOW_QOS_SCOPE_ALL) {
 		NL_SET_ERR_MSG_ATTR(extack, attr,
-				    "this module does not know scope all: use scope offloaded");
+				    "scope all needs a kernel with CONFIG_NETFILTER_EGRESS");
 		return -EOPNOTSUPP;
 	}
+	binding->scope = nla_get_u32(attr);
 	return 0;
 }
 
@@ -250,15 +254,18 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 	struct net_device *old_dev = binding->dev;
 	struct ftq_map *old_map = binding->map;
 	u8 old_trust = binding->trust;
+	u8 old_scope = binding->scope;
 	int err;
 
 	if (!map)
 		map = old_map;
-	if (map == old_map && want->trust == old_trust && want->dev == old_dev)
+	if (map == old_map && want->trust == old_trust &&
+	    want->scope == old_scope && want->dev == old_dev)
 		return 0;
 
 	ftq_binding_use_map(binding, map);
 	binding->trust = want->trust;
+	binding->scope = want->scope;
 	/* It may be one that could not be bound when it came. */
 	binding->dev = want->dev;
 	err = ftq_hook_sync(fn);
@@ -266,6 +273,7 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 		ftq_binding_use_map(binding, old_map);
 		binding->dev = old_dev;
 		binding->trust = old_trust;
+		binding->scope = old_scope;
 		return err;
 	}
 	return 1;
@@ -295,7 +303,7 @@ static int ftq_nl_dev_add(struct ftq_net *fn, struct ftq_binding *binding,
  *
  * Context: genl_mutex is held; takes RTNL.
  * Return: 0, -EINVAL, -ENODEV, -ENOENT (map), -ENOSPC, -EOPNOTSUPP (DSA conduit,
- * scope all), -ENOMEM.
+ * scope all without egress hooks), -ENOMEM.
  */
 int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info)
 {
@@ -317,8 +325,10 @@ int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info)
 
 	rtnl_lock();
 	binding = ftq_binding_find(&fn->bindings, want->name);
-	if (binding)
+	if (binding) {
 		want->trust = binding->trust;
+		want->scope = binding->scope;
+	}
 	err = ftq_nl_dev_parse(fn, &fn->maps, info->attrs, want, &map,
 			       info->extack);
 	if (err)

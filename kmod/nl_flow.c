@@ -46,6 +46,9 @@ struct ftq_nl_filter {
 	struct ftq_nl_prefix	dst;
 };
 
+/* Room for the attributes of a flow: 24, the addresses the largest. */
+#define FTQ_NL_FLOW_SIZE	512
+
 /* State of a dump: allocated by its start, freed by its end. */
 struct ftq_nl_flow_dump {
 	struct ftq_flow_cursor	cursor;
@@ -223,6 +226,21 @@ static int ftq_nl_flow_addrs(struct sk_buff *skb, const struct ftq_tuple *tuple)
 	       nla_put(skb, NF_FLOW_QOS_A_FLOW_DST_V6, sizeof(tuple->dst), tuple->dst);
 }
 
+static int ftq_nl_flow_put_tunnel(struct sk_buff *skb,
+				  const struct ftq_flow *flow)
+{
+	const struct ftq_tunnel *tunnel = ftq_flow_tunnel(flow);
+
+	if (!tunnel)
+		return 0;
+	if (flow->tuple.family == NFPROTO_IPV4)
+		return nla_put_be32(skb, NF_FLOW_QOS_A_FLOW_TUN_SRC_V4, tunnel->src[0]) ||
+		       nla_put_be32(skb, NF_FLOW_QOS_A_FLOW_TUN_DST_V4, tunnel->dst[0]);
+
+	return nla_put(skb, NF_FLOW_QOS_A_FLOW_TUN_SRC_V6, sizeof(tunnel->src), tunnel->src) ||
+	       nla_put(skb, NF_FLOW_QOS_A_FLOW_TUN_DST_V6, sizeof(tunnel->dst), tunnel->dst);
+}
+
 static int ftq_nl_flow_tags(struct sk_buff *skb, const struct ftq_tuple *tuple)
 {
 	int i;
@@ -234,22 +252,18 @@ static int ftq_nl_flow_tags(struct sk_buff *skb, const struct ftq_tuple *tuple)
 					  ntohs(tuple->pppoe)) : 0;
 }
 
-/* Called by ftq_flows_walk(), under a spinlock. */
-static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
+/* A message of a flow whose first packet was at @first (jiffies64). */
+static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
+			    const struct ftq_flow *flow, u64 first)
 {
-	struct ftq_nl_flow_dump *dump = arg;
 	const struct ftq_tuple *tuple = &flow->tuple;
-	struct sk_buff *skb = dump->skb;
 	u32 oif = READ_ONCE(flow->oif);
 	u8 given = READ_ONCE(flow->given);
 	unsigned long now = jiffies;
 	unsigned long last = READ_ONCE(flow->last);
 	void *msg;
 
-	if (!ftq_nl_flow_matches(&dump->filter, flow))
-		return 0;
-
-	msg = ftq_nl_put(skb, &dump->head);
+	msg = ftq_nl_put(skb, head);
 	if (!msg)
 		return -EMSGSIZE;
 
@@ -261,6 +275,7 @@ static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
 	     (nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_SPORT, ntohs(tuple->sport)) ||
 	      nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DPORT, ntohs(tuple->dport)))) ||
 	    ftq_nl_flow_tags(skb, tuple) ||
+	    ftq_nl_flow_put_tunnel(skb, flow) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_CLASS, READ_ONCE(flow->class)) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, READ_ONCE(flow->dscp)) ||
 	    (given & FTQ_FLOW_HAS_PRIO &&
@@ -274,7 +289,7 @@ static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
 			      atomic64_read(&flow->bytes),
 			      NF_FLOW_QOS_A_FLOW_PAD) ||
 	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_AGE_MS,
-			      jiffies64_to_msecs(get_jiffies_64() - flow->first),
+			      jiffies64_to_msecs(get_jiffies_64() - first),
 			      NF_FLOW_QOS_A_FLOW_PAD) ||
 	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_IDLE_MS,
 			      time_after(now, last) ? jiffies_to_msecs(now - last) : 0,
@@ -284,6 +299,65 @@ static int ftq_nl_flow_fill(const struct ftq_flow *flow, void *arg)
 	}
 	genlmsg_end(skb, msg);
 	return 0;
+}
+
+/* Called by ftq_flows_walk(), under a spinlock. */
+static int ftq_nl_flow_show(const struct ftq_flow *flow, void *arg)
+{
+	struct ftq_nl_flow_dump *dump = arg;
+
+	if (!ftq_nl_flow_matches(&dump->filter, flow))
+		return 0;
+	return ftq_nl_flow_fill(dump->skb, &dump->head, flow, flow->first);
+}
+
+/**
+ * ftq_nl_flows_heard() - does anybody listen to events of flows
+ * @flows: flows of a namespace
+ */
+bool ftq_nl_flows_heard(const struct ftq_flows *flows)
+{
+	const struct ftq_net *fn = container_of(flows, struct ftq_net, flows);
+	bool heard;
+
+	rcu_read_lock();
+	heard = ftq_nl_heard(fn, FTQ_NL_GROUP_FLOWS);
+	rcu_read_unlock();
+	return heard;
+}
+
+/**
+ * ftq_nl_notify_flow() - tell of a flow, if anybody listens
+ * @flows: flows of a namespace
+ * @flow: the flow
+ * @first: when its first packet came, in jiffies64
+ * @cmd: NF_FLOW_QOS_CMD_FLOW_NEW_NTF or NF_FLOW_QOS_CMD_FLOW_END_NTF
+ *
+ * Context: any but hard interrupts, @flow is not freed meanwhile.
+ */
+void ftq_nl_notify_flow(const struct ftq_flows *flows,
+			const struct ftq_flow *flow, u64 first, u8 cmd)
+{
+	const struct ftq_net *fn = container_of(flows, struct ftq_net, flows);
+	const struct ftq_nl_head head = { .cmd = cmd };
+	struct sk_buff *skb;
+
+	rcu_read_lock();
+	if (!ftq_nl_heard(fn, FTQ_NL_GROUP_FLOWS))
+		goto unlock;
+
+	skb = genlmsg_new(FTQ_NL_FLOW_SIZE, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb || ftq_nl_flow_fill(skb, &head, flow, first)) {
+		nlmsg_free(skb);
+		/* Listeners learn that they missed something. */
+		genl_set_err(&ftq_nl_family, fn->net, 0, FTQ_NL_GROUP_FLOWS,
+			     -ENOBUFS);
+		goto unlock;
+	}
+	genlmsg_multicast_netns(&ftq_nl_family, fn->net, skb, 0,
+				FTQ_NL_GROUP_FLOWS, GFP_ATOMIC);
+unlock:
+	rcu_read_unlock();
 }
 
 /**
@@ -329,7 +403,7 @@ int ftq_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	dump->head = ftq_nl_dump(skb, cb, NF_FLOW_QOS_CMD_FLOW_GET);
 
 	rtnl_lock();
-	ftq_flows_walk(&fn->flows, &dump->cursor, ftq_nl_flow_fill, dump);
+	ftq_flows_walk(&fn->flows, &dump->cursor, ftq_nl_flow_show, dump);
 	rtnl_unlock();
 	return skb->len;
 }

@@ -86,11 +86,6 @@ static int ftq_nl_entry(const struct nlattr *nest, struct ftq_map_table *table,
 
 	attr = tb[NF_FLOW_QOS_A_ENTRY_PCP];
 	if (attr) {
-		if (nla_get_u32(attr) == NF_FLOW_QOS_PCP_VLAN) {
-			NL_SET_ERR_MSG_ATTR(extack, attr,
-					    "this module does not know pcp vlan: use a PCP of 0 to 7, or keep");
-			return -EOPNOTSUPP;
-		}
 		action->pcp = nla_get_u32(attr);
 		action->keep &= ~NF_FLOW_QOS_ACTION_PCP;
 	}

@@ -25,6 +25,7 @@ struct ftq_nl_candidate {
 	u32			limit;
 	u32			timeout;
 	bool			has_default;
+	bool			has_config;
 };
 
 const struct nla_policy
@@ -170,6 +171,11 @@ static int ftq_nl_restore_config(const struct ftq_net *fn,
 	struct nlattr *tb[NF_FLOW_QOS_A_CONFIG_FLOW_TIMEOUT + 1];
 	int err;
 
+	if (cand->has_config) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "the limits are given twice");
+		return -EEXIST;
+	}
+	cand->has_config = true;
 	err = nla_parse_nested(tb, NF_FLOW_QOS_A_CONFIG_FLOW_TIMEOUT, nest,
 			       ftq_nl_config_policy, extack);
 	if (err)

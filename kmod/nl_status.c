@@ -2,8 +2,10 @@
 /*
  * Generic netlink: limits, statistics and status.
  */
+#include <linux/jhash.h>
 #include <linux/rtnetlink.h>
 
+#include "cover.h"
 #include "hook.h"
 #include "net.h"
 #include "netlink.h"
@@ -283,18 +285,22 @@ struct ftq_nl_status_cursor {
 	unsigned int	skip;
 };
 
-static int ftq_nl_status_head(struct sk_buff *skb, struct ftq_net *fn,
-			      const struct ftq_nl_head *head,
-			      struct netlink_callback *cb)
+static void *ftq_nl_status_begin(struct sk_buff *skb,
+				 const struct ftq_nl_head *head,
+				 struct netlink_callback *cb)
 {
 	void *msg = ftq_nl_put(skb, head);
 
-	if (!msg)
-		return -EMSGSIZE;
-	genl_dump_check_consistent(cb, msg);
-	if (nla_put_string(skb, NF_FLOW_QOS_A_STATUS_VERSION, FTQ_VERSION) ||
-	    nla_put_u32(skb, NF_FLOW_QOS_A_STATUS_EGRESS_HOOK,
-			IS_ENABLED(CONFIG_NETFILTER_EGRESS)) ||
+	if (msg)
+		genl_dump_check_consistent(cb, msg);
+	return msg;
+}
+
+/* @full: an attribute did not fit. */
+static int ftq_nl_status_end(struct sk_buff *skb, const struct ftq_net *fn,
+			     void *msg, bool full)
+{
+	if (full ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_STATUS_GENERATION, fn->generation)) {
 		genlmsg_cancel(skb, msg);
 		return -EMSGSIZE;
@@ -303,39 +309,83 @@ static int ftq_nl_status_head(struct sk_buff *skb, struct ftq_net *fn,
 	return 0;
 }
 
+static int ftq_nl_status_head(struct sk_buff *skb, struct ftq_net *fn,
+			      const struct ftq_nl_head *head,
+			      struct netlink_callback *cb)
+{
+	void *msg = ftq_nl_status_begin(skb, head, cb);
+	bool full;
+
+	if (!msg)
+		return -EMSGSIZE;
+	full = nla_put_string(skb, NF_FLOW_QOS_A_STATUS_VERSION, FTQ_VERSION) ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_STATUS_EGRESS_HOOK,
+			   IS_ENABLED(CONFIG_NETFILTER_EGRESS)) ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_STATUS_XMIT_LOWEST, FTQ_XMIT_LOWEST);
+	return ftq_nl_status_end(skb, fn, msg, full);
+}
+
 static int ftq_nl_status_flowtable(struct sk_buff *skb, struct ftq_net *fn,
 				   const struct net_device *dev,
 				   const struct ftq_flowtable *found,
 				   const struct ftq_nl_head *head,
 				   struct netlink_callback *cb)
 {
-	void *msg = ftq_nl_put(skb, head);
+	void *msg = ftq_nl_status_begin(skb, head, cb);
 	struct nlattr *nest;
+	bool full;
 
 	if (!msg)
 		return -EMSGSIZE;
-	genl_dump_check_consistent(cb, msg);
-
 	nest = nla_nest_start(skb, NF_FLOW_QOS_A_STATUS_FLOWTABLE);
-	if (!nest ||
-	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_IFINDEX, dev->ifindex) ||
-	    nla_put_string(skb, NF_FLOW_QOS_A_FLOWTABLE_NAME, dev->name) ||
-	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_PRIORITY, found->priority) ||
-	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_STATE, found->state))
-		goto cancel;
-	nla_nest_end(skb, nest);
-	if (nla_put_u32(skb, NF_FLOW_QOS_A_STATUS_GENERATION, fn->generation))
-		goto cancel;
-	genlmsg_end(skb, msg);
-	return 0;
+	full = !nest ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_IFINDEX, dev->ifindex) ||
+	       nla_put_string(skb, NF_FLOW_QOS_A_FLOWTABLE_NAME, dev->name) ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_PRIORITY, found->priority) ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_STATE, found->state) ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_ID, found->id) ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_FLOWTABLE_FLAGS, found->flags);
+	if (!full)
+		nla_nest_end(skb, nest);
+	return ftq_nl_status_end(skb, fn, msg, full);
+}
 
-cancel:
-	genlmsg_cancel(skb, msg);
-	return -EMSGSIZE;
+static int ftq_nl_status_session(struct sk_buff *skb, struct ftq_net *fn,
+				 const struct net_device *dev, u32 lower,
+				 const struct ftq_nl_head *head,
+				 struct netlink_callback *cb)
+{
+	void *msg = ftq_nl_status_begin(skb, head, cb);
+	struct nlattr *nest;
+	bool full;
+
+	if (!msg)
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_FLOW_QOS_A_STATUS_SESSION);
+	full = !nest ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_SESSION_IFINDEX, dev->ifindex) ||
+	       nla_put_u32(skb, NF_FLOW_QOS_A_SESSION_LOWER, lower);
+	if (!full)
+		nla_nest_end(skb, nest);
+	return ftq_nl_status_end(skb, fn, msg, full);
+}
+
+/* Which PPPoE devices have which device below them, as a number. Context: RTNL. */
+static u32 ftq_nl_status_sessions(struct ftq_net *fn)
+{
+	struct net_device *dev;
+	u32 print = 0, lower;
+
+	for_each_netdev(fn->net, dev) {
+		lower = ftq_cover_session(dev);
+		if (lower)
+			print = jhash_3words(print, dev->ifindex, lower, 0);
+	}
+	return print;
 }
 
 /**
- * ftq_nl_status_dump() - status-get: version, then each flowtable on each device
+ * ftq_nl_status_dump() - status-get: version, flowtables' hooks, PPPoE devices
  * @skb: part of the answer, filled
  * @cb: the dump
  *
@@ -350,12 +400,14 @@ int ftq_nl_status_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct ftq_flowtable found;
 	struct net_device *dev;
 	unsigned int i = 0, nth;
+	u32 lower;
 
 	rtnl_lock();
 	if (!cursor->head_done)
 		ftq_hook_refresh(fn);
-	/* Devices and flowtables are no configuration, but a list as well. */
-	cb->seq = (fn->generation + fn->moves) ?: 1;
+	/* Devices, flowtables, sessions are no configuration, but a list as well. */
+	cb->seq = (fn->generation + fn->moves + ftq_hook_fingerprint(fn) +
+		   ftq_nl_status_sessions(fn)) ?: 1;
 	if (!cursor->head_done) {
 		if (ftq_nl_status_head(skb, fn, &head, cb))
 			goto out;
@@ -369,6 +421,14 @@ int ftq_nl_status_dump(struct sk_buff *skb, struct netlink_callback *cb)
 				goto out;
 			cursor->skip++;
 		}
+	}
+	for_each_netdev(fn->net, dev) {
+		lower = ftq_cover_session(dev);
+		if (!lower || i++ < cursor->skip)
+			continue;
+		if (ftq_nl_status_session(skb, fn, dev, lower, &head, cb))
+			goto out;
+		cursor->skip++;
 	}
 out:
 	rtnl_unlock();

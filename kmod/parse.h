@@ -9,17 +9,15 @@
 #ifndef FTQ_PARSE_H
 #define FTQ_PARSE_H
 
-#include <linux/if_pppox.h>
-#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/ppp_defs.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/dsfield.h>
+#include <net/ip.h>
 
-#define FTQ_TAGS 2
+#include "key.h"
 
 /**
  * struct ftq_tuple - a flow as its packets enter, before NAT
@@ -34,6 +32,8 @@
  * @vid: VLAN IDs, outermost first; 0: no (further) tag
  * @pppoe: PPPoE session, network order (RFC 2516)
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @tunneled: the above is of the packet inside a tunnel, which has a struct
+ *	ftq_tunnel
  * @proto: IP protocol
  */
 struct ftq_tuple {
@@ -44,24 +44,48 @@ struct ftq_tuple {
 	u32	iif;
 	u16	vid[FTQ_TAGS];
 	__be16	pppoe;
-	u8	family;
+	u8	family:7;
+	u8	tunneled:1;
 	u8	proto;
 } __aligned(8);
 
 static_assert(sizeof(struct ftq_tuple) == 48);
 
 /**
+ * struct ftq_tunnel - the tunnel that a flow's packets enter in
+ *
+ * IPv4 in IPv4 (RFC 2003) or IPv6 in IPv6 (RFC 2473): flowtables take no other,
+ * so that the family is that of the packet inside. Apart from the tuple, which
+ * stays small: few flows have one. Compared and hashed as bytes, as that is.
+ *
+ * @src: source address of the header outside
+ * @dst: destination address of the header outside
+ */
+struct ftq_tunnel {
+	__be32	src[4];
+	__be32	dst[4];
+};
+
+/**
  * struct ftq_packet - what is known of a packet before the flowtable gets it
  * @tuple: its flow
+ * @tunnel: the tunnel that it is in, set if @tuple.tunneled is
+ * @key: its encapsulation, by which bindings of upper devices are found
  * @bytes: IP bytes; of a GSO packet, those of all its segments
  * @segs: packets that it counts as
- * @dscp: DSCP (RFC 2474), 0..63
+ * @tci: TCI of a C-tag at skb->data, which the flowtable compares; else 0
+ * @dscp: DSCP (RFC 2474), 0..63; in a tunnel that of the header outside
+ * @vlan: the tag in the skb is that of a VLAN; else it is only a priority
  */
 struct ftq_packet {
 	struct ftq_tuple	tuple;
+	struct ftq_tunnel	tunnel;
+	u64			key;
 	u32			bytes;
 	u16			segs;
+	u16			tci;
 	u8			dscp;
+	bool			vlan;
 };
 
 /**
@@ -76,25 +100,132 @@ enum ftq_parsed {
 	FTQ_PARSED_BROKEN,
 };
 
-/* Bytes of the IP and transport headers that every segment repeats. */
+/**
+ * struct ftq_ip - an IP header, as far as it matters
+ * @total: bytes from the header on
+ * @hdrlen: bytes of the header
+ * @dscp: DSCP
+ * @fragment: what follows need not be the header of @tuple.proto
+ */
+struct ftq_ip {
+	u32	total;
+	u32	hdrlen;
+	u8	dscp;
+	bool	fragment;
+};
+
+/*
+ * Read the IP header at @off into @ip, and what is of the flow into @tuple, whose
+ * addresses are zeroed. False: it cannot be read.
+ */
+static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
+					 unsigned int off, u8 family,
+					 struct ftq_tuple *tuple,
+					 struct ftq_ip *ip)
+{
+	if (family == NFPROTO_IPV4) {
+		struct iphdr _iph;
+		const struct iphdr *iph;
+
+		iph = skb_header_pointer(skb, off, sizeof(_iph), &_iph);
+		if (!iph || iph->version != 4 || iph->ihl < 5)
+			return false;
+
+		tuple->proto = iph->protocol;
+		tuple->src[0] = iph->saddr;
+		tuple->dst[0] = iph->daddr;
+		ip->dscp = ipv4_get_dsfield(iph) >> 2;
+		/* 0 in a GSO packet of more than 64 KiB. */
+		ip->total = ntohs(iph->tot_len) ?: skb->len - off;
+		ip->hdrlen = iph->ihl * 4;
+		ip->fragment = ip_is_fragment(iph);
+	} else {
+		struct ipv6hdr _ip6h;
+		const struct ipv6hdr *ip6h;
+
+		ip6h = skb_header_pointer(skb, off, sizeof(_ip6h), &_ip6h);
+		if (!ip6h || ip6h->version != 6)
+			return false;
+
+		tuple->proto = ip6h->nexthdr;
+		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
+		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
+		ip->dscp = ipv6_get_dsfield(ip6h) >> 2;
+		ip->hdrlen = sizeof(*ip6h);
+		ip->total = ip6h->payload_len ?
+			    ntohs(ip6h->payload_len) + ip->hdrlen :
+			    skb->len - off;
+		ip->fragment = false;
+	}
+	return true;
+}
+
+/*
+ * The packet at *@off is inside a tunnel, whose header @pkt has been filled from:
+ * the flow is that of the packet inside, and *@off moves behind its IP header.
+ * False: that cannot be read.
+ */
+static inline bool ftq_parse_tunnel(const struct sk_buff *skb,
+				    struct ftq_packet *pkt, unsigned int *off)
+{
+	struct ftq_tuple *tuple = &pkt->tuple;
+	struct ftq_ip ip;
+
+	memcpy(pkt->tunnel.src, tuple->src, sizeof(tuple->src));
+	memcpy(pkt->tunnel.dst, tuple->dst, sizeof(tuple->dst));
+	tuple->tunneled = 1;
+	if (!ftq_parse_ip(skb, *off, tuple->family, tuple, &ip))
+		return false;
+	*off += ip.hdrlen;
+	return true;
+}
+
+/*
+ * Bytes of the headers that every segment of a GSO packet repeats, from the IP
+ * header at @off on. @thoff: what is behind IP, and of @proto. Segments of what is
+ * in a tunnel (GRE, VXLAN) have headers in there, too.
+ */
 static inline u32 ftq_parse_gso_hdrlen(const struct sk_buff *skb,
-				       unsigned int thoff, u8 proto)
+				       unsigned int off, unsigned int thoff,
+				       u8 proto)
 {
 	struct tcphdr _tcph;
 	const struct tcphdr *tcph;
 
+	if (skb->encapsulation) {
+		int inner = skb_inner_transport_offset(skb);
+
+		/* Of a packet from a guest it is not to be trusted. */
+		if (inner > (int)thoff && inner < (int)skb->len) {
+			thoff = inner;
+			proto = skb_is_gso_tcp(skb) ? IPPROTO_TCP : IPPROTO_UDP;
+		}
+	}
 	if (proto != IPPROTO_TCP)
-		return sizeof(struct udphdr);
+		return thoff - off + sizeof(struct udphdr);
 
 	tcph = skb_header_pointer(skb, thoff, sizeof(_tcph), &_tcph);
-	return tcph ? tcph->doff * 4 : sizeof(struct tcphdr);
+	return thoff - off + (tcph ? tcph->doff * 4 : sizeof(struct tcphdr));
+}
+
+/*
+ * The VLAN ID 0 is no VLAN, only a priority (IEEE 802.1Q clause 6.9), unless a
+ * VLAN device of that ID is there to get these frames.
+ */
+static inline bool ftq_parse_vlan(const struct sk_buff *skb,
+				  struct net_device *in)
+{
+	if (!skb_vlan_tag_present(skb))
+		return false;
+	return likely(skb_vlan_tag_get_id(skb)) ||
+	       __vlan_find_dev_deep_rcu(in, skb->vlan_proto, 0);
 }
 
 /**
  * ftq_parse() - read what is wanted of a packet at a netdev ingress hook
  * @skb: packet; skb->data is behind the Ethernet header, an outermost VLAN tag
  *	is in the skb
- * @iif: interface index of the device that it came from
+ * @in: device that it came from
  * @pkt: filled if the answer is FTQ_PARSED_IP
  *
  * More lenient than the flowtable: options, fragments and protocols that no
@@ -103,90 +234,71 @@ static inline u32 ftq_parse_gso_hdrlen(const struct sk_buff *skb,
  * Context: RCU, BH.
  * Return: what was found.
  */
-static inline enum ftq_parsed ftq_parse(const struct sk_buff *skb, u32 iif,
+static inline enum ftq_parsed ftq_parse(const struct sk_buff *skb,
+					struct net_device *in,
 					struct ftq_packet *pkt)
 {
 	struct ftq_tuple *tuple = &pkt->tuple;
 	__be16 protocol = skb->protocol;
 	unsigned int off = 0, thoff;
 	unsigned int tags = 0;
-	u32 total, hdrlen;
+	struct ftq_ip ip;
+	u32 hdrlen;
+	u8 family;
 
 	memset(tuple, 0, sizeof(*tuple));
-	tuple->iif = iif;
+	tuple->iif = in->ifindex;
+	pkt->key = 0;
+	pkt->tci = 0;
 
-	if (skb_vlan_tag_present(skb) && skb_vlan_tag_get_id(skb))
+	pkt->vlan = ftq_parse_vlan(skb, in);
+	if (pkt->vlan) {
 		tuple->vid[tags++] = skb_vlan_tag_get_id(skb);
+		pkt->key = ftq_key_inside(0, skb->vlan_proto,
+					  skb_vlan_tag_get_id(skb));
+	}
 
 	if (protocol == htons(ETH_P_8021Q) || protocol == htons(ETH_P_8021AD)) {
 		struct vlan_hdr _vhdr;
 		const struct vlan_hdr *vhdr;
+		u16 tci;
 
 		vhdr = skb_header_pointer(skb, off, sizeof(_vhdr), &_vhdr);
 		if (!vhdr)
 			return FTQ_PARSED_OTHER;
-		if (ntohs(vhdr->h_vlan_TCI) & VLAN_VID_MASK)
-			tuple->vid[tags++] = ntohs(vhdr->h_vlan_TCI) & VLAN_VID_MASK;
+		tci = ntohs(vhdr->h_vlan_TCI);
+		if (protocol == htons(ETH_P_8021Q))
+			pkt->tci = tci;
+		if (tci & VLAN_VID_MASK) {
+			tuple->vid[tags++] = tci & VLAN_VID_MASK;
+			pkt->key = ftq_key_inside(pkt->key, protocol, tci);
+		}
 		protocol = vhdr->h_vlan_encapsulated_proto;
 		off += VLAN_HLEN;
 	}
 
 	if (protocol == htons(ETH_P_PPP_SES)) {
-		struct {
-			struct pppoe_hdr	hdr;
-			__be16			proto;
-		} __packed _ppp;
-		const typeof(_ppp) *ppp;
-
-		ppp = skb_header_pointer(skb, off, sizeof(_ppp), &_ppp);
-		if (!ppp)
+		if (!ftq_key_session(skb, off, &tuple->pppoe, &protocol))
 			return FTQ_PARSED_OTHER;
-		tuple->pppoe = ppp->hdr.sid;
-		if (ppp->proto == htons(PPP_IP))
-			protocol = htons(ETH_P_IP);
-		else if (ppp->proto == htons(PPP_IPV6))
-			protocol = htons(ETH_P_IPV6);
-		else
-			return FTQ_PARSED_OTHER;
+		pkt->key |= ntohs(tuple->pppoe);
 		off += PPPOE_SES_HLEN;
 	}
 
-	if (protocol == htons(ETH_P_IP)) {
-		struct iphdr _iph;
-		const struct iphdr *iph;
-
-		iph = skb_header_pointer(skb, off, sizeof(_iph), &_iph);
-		if (!iph || iph->version != 4 || iph->ihl < 5)
-			return FTQ_PARSED_BROKEN;
-
-		tuple->family = NFPROTO_IPV4;
-		tuple->proto = iph->protocol;
-		tuple->src[0] = iph->saddr;
-		tuple->dst[0] = iph->daddr;
-		pkt->dscp = ipv4_get_dsfield(iph) >> 2;
-		/* 0 in a GSO packet of more than 64 KiB. */
-		total = ntohs(iph->tot_len) ?: skb->len - off;
-		hdrlen = iph->ihl * 4;
-	} else if (protocol == htons(ETH_P_IPV6)) {
-		struct ipv6hdr _ip6h;
-		const struct ipv6hdr *ip6h;
-
-		ip6h = skb_header_pointer(skb, off, sizeof(_ip6h), &_ip6h);
-		if (!ip6h || ip6h->version != 6)
-			return FTQ_PARSED_BROKEN;
-
-		tuple->family = NFPROTO_IPV6;
-		tuple->proto = ip6h->nexthdr;
-		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
-		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
-		pkt->dscp = ipv6_get_dsfield(ip6h) >> 2;
-		hdrlen = sizeof(*ip6h);
-		total = ip6h->payload_len ? ntohs(ip6h->payload_len) + hdrlen :
-					    skb->len - off;
-	} else {
+	if (protocol == htons(ETH_P_IP))
+		family = NFPROTO_IPV4;
+	else if (protocol == htons(ETH_P_IPV6))
+		family = NFPROTO_IPV6;
+	else
 		return FTQ_PARSED_OTHER;
-	}
-	thoff = off + hdrlen;
+	if (!ftq_parse_ip(skb, off, family, tuple, &ip))
+		return FTQ_PARSED_BROKEN;
+
+	tuple->family = family;
+	pkt->dscp = ip.dscp;
+	thoff = off + ip.hdrlen;
+	if (unlikely(tuple->proto == ftq_key_tunnel(family)) && !ip.fragment &&
+	    !ftq_parse_tunnel(skb, pkt, &thoff))
+		return FTQ_PARSED_BROKEN;
 
 	if (tuple->proto == IPPROTO_TCP || tuple->proto == IPPROTO_UDP) {
 		__be16 _ports[2];
@@ -200,12 +312,12 @@ static inline enum ftq_parsed ftq_parse(const struct sk_buff *skb, u32 iif,
 	}
 
 	pkt->segs = 1;
-	pkt->bytes = total;
+	pkt->bytes = ip.total;
 	if (skb_is_gso(skb)) {
-		hdrlen += ftq_parse_gso_hdrlen(skb, thoff, tuple->proto);
+		hdrlen = ftq_parse_gso_hdrlen(skb, off, thoff, tuple->proto);
 		/* gso_segs of a packet from a guest is not to be trusted. */
-		if (total > hdrlen)
-			pkt->segs = DIV_ROUND_UP(total - hdrlen,
+		if (ip.total > hdrlen)
+			pkt->segs = DIV_ROUND_UP(ip.total - hdrlen,
 						 skb_shinfo(skb)->gso_size);
 		pkt->bytes += (pkt->segs - 1) * hdrlen;
 	}

@@ -13,18 +13,22 @@
  * Goals: the flowtable's own verdict tells an offloaded packet, so there is no
  * second lookup; the packet is changed on egress, where it is known that it is
  * the one; nothing is allocated, no lock is taken, nothing is written to a
- * packet that is not offloaded.
+ * packet that is not offloaded, unless a binding's scope says so.
  *
  * Not a goal: to decide what is offloaded, or to change a packet that waited
- * somewhere and left outside the window.
+ * somewhere and left outside the window, unless the scope says so.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
+#include <linux/local_lock.h>
 #include <linux/netfilter_netdev.h>
+#include <linux/sched.h>
 #include <net/sch_generic.h>
+#include <net/sock.h>
 
 #include "binding.h"
+#include "frame.h"
 #include "hook.h"
 #include "ident.h"
 #include "net.h"
@@ -34,32 +38,106 @@
 /*
  * The packet that a flowtable is given now on this CPU, NULL outside. Netdev
  * hooks run with BH off, so that it is only ever seen nested, never torn.
+ *
+ * With PREEMPT_RT, BH off need not keep other tasks off this CPU (a kernel
+ * without PREEMPT_RT_NEEDS_BH_LOCK): there @lock does, held by @owner from its
+ * outermost window on, as ppp_xmit_process() does it. An egress hook that another
+ * task runs meanwhile sees no window.
  */
-static DEFINE_PER_CPU(struct ftq_window *, ftq_window);
+struct ftq_window_cpu {
+	struct ftq_window	*win;
+#ifdef FTQ_BH_IS_PREEMPTIBLE
+	struct task_struct	*owner;
+	local_lock_t		lock; /* keeps other tasks out of @win */
+#endif
+};
 
-/* What a tag looked like before it was made to match the flowtable's key. */
+#ifdef FTQ_BH_IS_PREEMPTIBLE
+static DEFINE_PER_CPU(struct ftq_window_cpu, ftq_window) = {
+	.lock = INIT_LOCAL_LOCK(lock),
+};
+
+/* To sparse a nested window holds the lock once more. */
+static struct ftq_window *ftq_window_open(struct ftq_window *win)
+	__acquires(&ftq_window.lock)
+{
+	struct ftq_window *outer = NULL;
+
+	if (__this_cpu_read(ftq_window.owner) == current) {
+		__acquire(&ftq_window.lock);
+		outer = __this_cpu_read(ftq_window.win);
+	} else {
+		local_lock_nested_bh(&ftq_window.lock);
+		__this_cpu_write(ftq_window.owner, current);
+	}
+	__this_cpu_write(ftq_window.win, win);
+	return outer;
+}
+
+static void ftq_window_close(struct ftq_window *outer)
+	__releases(&ftq_window.lock)
+{
+	__this_cpu_write(ftq_window.win, outer);
+	if (outer) {
+		__release(&ftq_window.lock);
+		return;
+	}
+	__this_cpu_write(ftq_window.owner, NULL);
+	local_unlock_nested_bh(&ftq_window.lock);
+}
+
+static struct ftq_window *ftq_window_of_task(void)
+{
+	if (__this_cpu_read(ftq_window.owner) != current)
+		return NULL;
+	return __this_cpu_read(ftq_window.win);
+}
+#else
+static DEFINE_PER_CPU(struct ftq_window_cpu, ftq_window);
+
+static struct ftq_window *ftq_window_open(struct ftq_window *win)
+{
+	struct ftq_window *outer = __this_cpu_read(ftq_window.win);
+
+	__this_cpu_write(ftq_window.win, win);
+	return outer;
+}
+
+static void ftq_window_close(struct ftq_window *outer)
+{
+	__this_cpu_write(ftq_window.win, outer);
+}
+
+static struct ftq_window *ftq_window_of_task(void)
+{
+	return __this_cpu_read(ftq_window.win);
+}
+#endif
+
+/* What a packet looked like before it was made to match the flowtable's key. */
 struct ftq_cleared {
+	__wsum	csum;
+	u32	prio;
 	__be16	proto;
 	u16	tci;
-	bool	changed;
+	u16	inner;
+	bool	outer_changed;
+	bool	inner_changed;
 };
 
 static u8 ftq_path_class(const struct ftq_policy *policy,
-			 const struct sk_buff *skb, u8 dscp)
+			 const struct sk_buff *skb,
+			 const struct ftq_packet *pkt)
 {
 	const struct ftq_target *target;
 	u16 tci;
 
 	if (!policy)
-		return dscp;
+		return pkt->dscp;
 
-	target = &policy->self;
-	if (policy->nr_vlans && skb_vlan_tag_present(skb))
-		target = ftq_policy_tagged(policy, skb->vlan_proto,
-					   skb_vlan_tag_get_id(skb));
-
+	target = ftq_policy_target(policy, pkt->key);
 	if (likely(target->trust == NF_FLOW_QOS_TRUST_DSCP))
-		return dscp;
+		return pkt->dscp;
 	if (target->trust == NF_FLOW_QOS_TRUST_NONE)
 		return 0;
 
@@ -68,29 +146,94 @@ static u8 ftq_path_class(const struct ftq_policy *policy,
 }
 
 /*
- * The flowtable compares the whole TCI with the bare VLAN ID that it stored, so
- * a PCP, a DEI or a priority tag (VID 0) never matches. The tag is in the skb,
- * not in the packet's bytes, so only a shared skb has to be left alone.
+ * Write a TCI into the packet's bytes, at @off from skb->data. False: no private
+ * copy can be had, nothing was changed.
  */
-static void ftq_path_clear(struct sk_buff *skb, struct ftq_cleared *cleared)
+static bool ftq_path_write_tci(struct sk_buff *skb, unsigned int off, u16 tci)
+{
+	__be16 *at, old;
+
+	if (skb_shared(skb) || skb_ensure_writable(skb, off + sizeof(*at)))
+		return false;
+
+	at = (__be16 *)(skb->data + off);
+	old = *at;
+	*at = htons(tci);
+	if (skb->ip_summed == CHECKSUM_COMPLETE) {
+		__be16 diff[] = { ~old, *at };
+
+		skb->csum = csum_partial(diff, sizeof(diff), skb->csum);
+	}
+	return true;
+}
+
+/*
+ * The flowtable compares whole TCIs with the bare VLAN IDs that it stored, so a
+ * PCP, a DEI or a priority tag (VID 0) never matches. The outer tag is in the
+ * skb, not in the packet's bytes, so only a shared skb has to be left alone.
+ */
+static void ftq_path_clear(struct sk_buff *skb, const struct ftq_packet *pkt,
+			   struct ftq_cleared *cleared)
 {
 	u16 tci;
 
-	cleared->changed = false;
+	cleared->outer_changed = false;
+	cleared->inner_changed = false;
+	if (unlikely(pkt->tci & ~VLAN_VID_MASK && pkt->tci & VLAN_VID_MASK)) {
+		cleared->csum = skb->csum;
+		cleared->inner = pkt->tci;
+		cleared->inner_changed =
+			ftq_path_write_tci(skb, 0, pkt->tci & VLAN_VID_MASK);
+	}
+
 	if (!skb_vlan_tag_present(skb))
 		return;
 
 	tci = skb_vlan_tag_get(skb);
-	if (likely(tci && !(tci & ~VLAN_VID_MASK)) || skb_shared(skb))
+	if (likely(pkt->vlan && !(tci & ~VLAN_VID_MASK)) || skb_shared(skb))
 		return;
 
-	cleared->changed = true;
+	cleared->outer_changed = true;
 	cleared->proto = skb->vlan_proto;
 	cleared->tci = tci;
-	if (tci & VLAN_VID_MASK)
+	if (pkt->vlan)
 		skb->vlan_tci = tci & VLAN_VID_MASK;
 	else
 		__vlan_hwaccel_clear_tag(skb);
+}
+
+/* Put back what was cleared. The bytes are private and linear since then. */
+static void ftq_path_restore(struct sk_buff *skb,
+			     const struct ftq_cleared *cleared)
+{
+	if (cleared->outer_changed)
+		__vlan_hwaccel_put_tag(skb, cleared->proto, cleared->tci);
+	if (cleared->inner_changed) {
+		ftq_path_write_tci(skb, 0, cleared->inner);
+		if (skb->ip_summed == CHECKSUM_COMPLETE)
+			skb->csum = cleared->csum;
+	}
+}
+
+/*
+ * Without egress hooks nobody knows through which device a packet will leave:
+ * its priority is that of any's map, from before the flowtable on.
+ */
+static void ftq_path_prio(struct sk_buff *skb, const struct ftq_policy *policy,
+			  struct ftq_window *win, struct ftq_cleared *cleared)
+{
+	const struct ftq_map_table *table;
+
+	cleared->prio = skb->priority;
+	if (!policy || !policy->any || skb_shared(skb))
+		return;
+
+	table = rcu_dereference(policy->any->table);
+	win->action = table->action[win->class];
+	if (win->action.keep & NF_FLOW_QOS_ACTION_PRIO)
+		return;
+	skb->priority = win->action.prio;
+	win->done |= NF_FLOW_QOS_ACTION_PRIO;
 }
 
 static void ftq_path_taken(struct ftq_net *fn, const struct ftq_packet *pkt,
@@ -132,6 +275,7 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 {
 	const struct ftq_ingress *in = priv;
 	const struct nf_hook_entries *entries;
+	const struct ftq_policy *policy;
 	struct ftq_window *outer, win;
 	struct ftq_dev *fd = in->fd;
 	struct ftq_net *fn = fd->fn;
@@ -155,7 +299,7 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	if (unlikely(!ftq_ident_known(hook)))
 		goto not_next;
 
-	switch (ftq_parse(skb, state->in->ifindex, &pkt)) {
+	switch (ftq_parse(skb, state->in, &pkt)) {
 	case FTQ_PARSED_IP:
 		break;
 	case FTQ_PARSED_BROKEN:
@@ -168,17 +312,21 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	win.skb = skb;
 	win.net = state->net;
 	win.first = NULL;
+	win.seen = NULL;
 	win.queue = NULL;
+	win.iif = state->in->ifindex;
 	win.oif = 0;
 	win.family = pkt.tuple.family;
 	win.proto = pkt.tuple.proto;
-	win.class = ftq_path_class(rcu_dereference(fd->policy), skb, pkt.dscp);
+	policy = rcu_dereference(fd->policy);
+	win.class = ftq_path_class(policy, skb, &pkt);
 	win.gso = skb_is_gso(skb);
 	win.done = 0;
-	ftq_path_clear(skb, &cleared);
+	ftq_path_clear(skb, &pkt, &cleared);
+	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
+		ftq_path_prio(skb, policy, &win, &cleared);
 
-	outer = __this_cpu_read(ftq_window);
-	__this_cpu_write(ftq_window, &win);
+	outer = ftq_window_open(&win);
 	do {
 		verdict = hook(READ_ONCE(entries->hooks[i].priv), skb, state);
 		if ((verdict & NF_VERDICT_MASK) != NF_ACCEPT ||
@@ -186,17 +334,19 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 			break;
 		hook = READ_ONCE(entries->hooks[i].hook);
 	} while (ftq_ident_known(hook));
-	__this_cpu_write(ftq_window, outer);
+	ftq_window_close(outer);
 
 	switch (verdict & NF_VERDICT_MASK) {
 	case NF_STOLEN:
 		/* The skb is gone. */
-		ftq_path_taken(fn, &pkt, &win, cleared.changed);
+		ftq_path_taken(fn, &pkt, &win,
+			       cleared.outer_changed || cleared.inner_changed);
 		break;
 	case NF_ACCEPT:
-		if (unlikely(cleared.changed))
-			__vlan_hwaccel_put_tag(skb, cleared.proto, cleared.tci);
-		ftq_stat_inc(&fn->stats, FTQ_STAT_MISSED);
+		ftq_path_restore(skb, &cleared);
+		if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
+			skb->priority = cleared.prio;
+		ftq_stat_add(&fn->stats, FTQ_STAT_MISSED, pkt.segs);
 		break;
 	}
 	return verdict;
@@ -207,96 +357,85 @@ not_next:
 }
 
 /*
- * Offset of the Ethernet payload's type in a frame that leaves; skb->data is
- * at the frame's beginning. PPP and tunnel devices have no Ethernet header.
+ * Can this be what IPsec made of a segment? It segments before it encrypts: below
+ * an interface of its own or of a tunnel, or, by a policy, before any device has
+ * seen the packet, unless ESP's offload does both where the device would. If none
+ * has seen it the skb still says where the packet entered, down to the
+ * highest hooked device: what came through a tunnel, of whose queue nothing is
+ * known here, has forgotten it. So has, on its way down, what a PPP device sent.
  */
-static bool ftq_path_ethertype(const struct sk_buff *skb,
-			       const struct net_device *dev,
-			       unsigned int *off, __be16 *type)
+static bool ftq_path_ipsec(const struct ftq_window *win, const struct ftq_dev *fd,
+			   const struct sk_buff *skb)
 {
-	const __be16 *found;
-	__be16 _type;
-
-	if (dev->type != ARPHRD_ETHER)
-		return false;
-
-	*off = ETH_HLEN - sizeof(*type);
-	found = skb_header_pointer(skb, *off, sizeof(_type), &_type);
-	if (!found)
-		return false;
-	*type = *found;
-	return true;
+	if (win->seen)
+		return win->esp || win->seen->type != ARPHRD_ETHER;
+	if (win->first && win->first != fd)
+		return true;
+	return skb->skb_iif == win->iif;
 }
 
-/* Family and protocol of a frame that leaves, behind its tags; 0: not IP. */
-static void ftq_path_frame(const struct sk_buff *skb,
-			   const struct net_device *dev, u8 *family, u8 *proto)
+/*
+ * Can this be a segment of the packet that the window is for? Its own headers are
+ * outside, or those of a tunnel: the flowtable's (since 6.19) or a tunnel
+ * device's. ESP and AH hide what they carry. No device has seen the packet in one
+ * piece if the flowtable itself segments, as it does since 6.19 where it pushes a
+ * PPPoE header.
+ */
+static bool ftq_path_segment(const struct ftq_window *win,
+			     const struct ftq_dev *fd,
+			     const struct sk_buff *skb,
+			     const struct ftq_frame *frame)
 {
-	union {
-		struct iphdr	v4;
-		struct ipv6hdr	v6;
-	} _ip;
-	unsigned int off = 0, tags;
-	const struct iphdr *ip;
-	__be16 type;
+	u8 dscp, proto;
 
-	*family = 0;
-	*proto = 0;
-	if (ftq_path_ethertype(skb, dev, &off, &type)) {
-		const __be16 *inner;
-		__be16 _inner;
-
-		off += sizeof(type);
-		for (tags = 0; tags < FTQ_TAGS && eth_type_vlan(type); tags++) {
-			inner = skb_header_pointer(skb, off + 2, sizeof(_inner),
-						   &_inner);
-			if (!inner)
-				return;
-			type = *inner;
-			off += VLAN_HLEN;
-		}
-		if (type == htons(ETH_P_PPP_SES))
-			off += PPPOE_SES_HLEN;
-		else if (type != htons(ETH_P_IP) && type != htons(ETH_P_IPV6))
-			return;
-	} else if (dev->type == ARPHRD_ETHER) {
-		return;
-	}
-
-	ip = skb_header_pointer(skb, off, sizeof(_ip.v4), &_ip.v4);
-	if (!ip)
-		return;
-	if (ip->version == 4) {
-		*family = NFPROTO_IPV4;
-		*proto = ip->protocol;
-	} else if (ip->version == 6) {
-		*family = NFPROTO_IPV6;
-		*proto = ((const struct ipv6hdr *)ip)->nexthdr;
-	}
+	if (!ftq_frame_ip(skb, frame, &dscp, &proto))
+		return false;
+	if (proto == IPPROTO_ESP || proto == IPPROTO_AH)
+		return ftq_path_ipsec(win, fd, skb);
+	if (!win->seen && !(frame->key & FTQ_KEY_SESSION))
+		return false;
+	if (frame->family != win->family)
+		return false;
+	if (proto == win->proto)
+		return true;
+	return proto == ftq_key_tunnel(frame->family) &&
+	       ftq_frame_inside(skb, frame, &proto) && proto == win->proto;
 }
 
-/* Is this packet the one, or a segment of the one, that the window is for? */
-static bool ftq_path_ours(const struct ftq_window *win,
+/*
+ * Is this packet the one, or a segment of the one, that the window is for?
+ *
+ * Segments come to a device below one that saw the packet in one piece, if any
+ * did. A copy that was sent elsewhere comes to a device while the packet is still
+ * on another, and is not taken for one.
+ */
+static bool ftq_path_ours(struct ftq_window *win, const struct ftq_dev *fd,
 			  const struct sk_buff *skb,
-			  const struct nf_hook_state *state)
+			  const struct nf_hook_state *state,
+			  const struct ftq_frame *frame)
 {
-	u8 family, proto;
-
 	if (state->net != win->net)
 		return false;
-	if (skb == win->skb)
+	/* Behind a queue the skb may be gone, and another be where it was. */
+	if (skb == win->skb && (!win->queue || skb_is_gso(skb))) {
+		win->seen = state->out;
+		win->esp = skb_is_gso(skb) &&
+			   skb_shinfo(skb)->gso_type & SKB_GSO_ESP;
 		return true;
-	if (!win->gso)
+	}
+	if (!win->gso || skb_is_gso(skb) || win->seen == state->out)
 		return false;
 	/*
 	 * A queue lets others' packets go on to the devices below it. The
-	 * segments of ours that come to the queue's own device are before it.
+	 * segments of ours that come to the queue's own device are before it; so
+	 * are those that come to the highest, if that has not seen them in one
+	 * piece: behind a queue above it none was known there.
 	 */
-	if (win->queue && win->queue != state->out)
+	if (win->queue && win->queue != state->out &&
+	    (win->first != fd || !win->apart))
 		return false;
 
-	ftq_path_frame(skb, state->out, &family, &proto);
-	return family == win->family && proto == win->proto;
+	return ftq_path_segment(win, fd, skb, frame);
 }
 
 /* Does packets' way on from here lead through a queue? */
@@ -309,63 +448,170 @@ static bool ftq_path_queues(const struct net_device *dev)
 	return qdisc && qdisc->enqueue;
 }
 
-/* The binding that holds for a frame on this device, by its outermost tag. */
-static const struct ftq_target *
-ftq_path_target(const struct ftq_policy *policy, const struct sk_buff *skb,
-		const struct net_device *dev)
+/*
+ * The PCP of one tag: the action's, or what the VLAN device that the tag is of
+ * (NULL: none) has in its egress-qos-map. False: there is nothing to set.
+ */
+static bool ftq_path_pcp(const struct ftq_action *action,
+			 const struct sk_buff *skb, struct net_device *vlan,
+			 u8 *pcp)
 {
-	const struct vlan_hdr *vhdr;
-	struct vlan_hdr _vhdr;
-	unsigned int off;
-	__be16 type;
-
-	if (!policy->nr_vlans)
-		return &policy->self;
-
-	if (skb_vlan_tag_present(skb))
-		return ftq_policy_tagged(policy, skb->vlan_proto,
-					 skb_vlan_tag_get_id(skb));
-
-	if (!ftq_path_ethertype(skb, dev, &off, &type) || !eth_type_vlan(type))
-		return &policy->self;
-	vhdr = skb_header_pointer(skb, off + sizeof(type), sizeof(_vhdr), &_vhdr);
-	if (!vhdr)
-		return &policy->self;
-	return ftq_policy_tagged(policy, type,
-				 ntohs(vhdr->h_vlan_TCI) & VLAN_VID_MASK);
-}
-
-/* Set the PCP of the outermost tag; the DEI stays. False: there is no tag. */
-static bool ftq_path_set_pcp(struct sk_buff *skb, const struct net_device *dev,
-			     u8 pcp)
-{
-	u16 bits = (u16)pcp << VLAN_PRIO_SHIFT;
-	unsigned int off;
-	__be16 type, old;
-	__be16 *tci;
-
-	if (likely(skb_vlan_tag_present(skb))) {
-		skb->vlan_tci = (skb->vlan_tci & ~VLAN_PRIO_MASK) | bits;
+	if (likely(action->pcp != NF_FLOW_QOS_PCP_VLAN)) {
+		*pcp = action->pcp;
 		return true;
 	}
-
-	if (!ftq_path_ethertype(skb, dev, &off, &type) || !eth_type_vlan(type))
+	if (!vlan)
 		return false;
-
-	off += sizeof(type);
-	/* No private copy to be had: the packet goes on as it is. */
-	if (skb_ensure_writable(skb, off + sizeof(*tci)))
-		return false;
-
-	tci = (__be16 *)(skb->data + off);
-	old = *tci;
-	*tci = (old & ~htons(VLAN_PRIO_MASK)) | htons(bits);
-	if (skb->ip_summed == CHECKSUM_COMPLETE) {
-		__be16 diff[] = { ~old, *tci };
-
-		skb->csum = csum_partial(diff, sizeof(diff), skb->csum);
-	}
+	*pcp = vlan_dev_get_egress_qos_mask(vlan, skb->priority) >>
+	       VLAN_PRIO_SHIFT;
 	return true;
+}
+
+/* The VLAN device above @dev that a tag is of. */
+static struct net_device *ftq_path_vlan(const struct ftq_action *action,
+					struct net_device *dev, __be16 proto,
+					u16 vid)
+{
+	if (likely(action->pcp != NF_FLOW_QOS_PCP_VLAN) || !dev)
+		return NULL;
+	dev = __vlan_find_dev_deep_rcu(dev, proto, vid);
+	return dev && is_vlan_dev(dev) ? dev : NULL;
+}
+
+/*
+ * Set the PCP of the outermost tag, or of all that the frame has; the DEI stays.
+ * A tag of which no private copy can be had stays as it is. False: none was set;
+ * else @given is the PCP of the outermost one that was.
+ */
+static bool ftq_path_set_pcp(struct sk_buff *skb, struct net_device *dev,
+			     const struct ftq_frame *frame,
+			     const struct ftq_action *action, bool all,
+			     u8 *given)
+{
+	struct net_device *vlan = dev;
+	const __be16 *at;
+	bool done = false;
+	__be16 _at[2];
+	unsigned int i;
+	u16 tci;
+	u8 pcp;
+
+	if (skb_vlan_tag_present(skb)) {
+		vlan = ftq_path_vlan(action, vlan, skb->vlan_proto,
+				     skb_vlan_tag_get_id(skb));
+		if (ftq_path_pcp(action, skb, vlan, &pcp)) {
+			skb->vlan_tci = (skb->vlan_tci & ~VLAN_PRIO_MASK) |
+					(u16)pcp << VLAN_PRIO_SHIFT;
+			*given = pcp;
+			done = true;
+		}
+		if (!all)
+			return done;
+	}
+
+	for (i = 0; i < frame->nr_tci; i++) {
+		/* TPID and TCI. */
+		at = skb_header_pointer(skb, frame->tci[i] - sizeof(*at),
+					sizeof(_at), _at);
+		if (!at)
+			break;
+		tci = ntohs(at[1]);
+		vlan = ftq_path_vlan(action, vlan, at[0], tci & VLAN_VID_MASK);
+		if (ftq_path_pcp(action, skb, vlan, &pcp) &&
+		    ftq_path_write_tci(skb, frame->tci[i],
+				       (tci & ~VLAN_PRIO_MASK) |
+				       (u16)pcp << VLAN_PRIO_SHIFT)) {
+			if (!done)
+				*given = pcp;
+			done = true;
+		}
+		if (!all)
+			break;
+	}
+	return done;
+}
+
+/* The packet in the window, or a segment of it. */
+static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
+			       const struct nf_hook_state *state,
+			       const struct ftq_frame *frame,
+			       struct ftq_window *win)
+{
+	const struct ftq_map_table *table;
+	const struct ftq_target *target;
+	const struct ftq_policy *policy;
+
+	if (!win->first) {
+		policy = rcu_dereference(fd->policy);
+		if (unlikely(!policy))
+			return;
+		target = ftq_policy_target(policy, frame->key);
+		if (!target->map)
+			return;
+
+		table = rcu_dereference(target->map->table);
+		win->action = table->action[win->class];
+		win->oif = target->oif;
+		win->first = fd;
+		win->apart = win->seen != state->out;
+	}
+
+	/* Segments come to the highest device one by one. */
+	if (win->first == fd && !(win->action.keep & NF_FLOW_QOS_ACTION_PRIO)) {
+		skb->priority = win->action.prio;
+		win->done |= NF_FLOW_QOS_ACTION_PRIO;
+	}
+
+	if (!(win->action.keep & NF_FLOW_QOS_ACTION_PCP) &&
+	    ftq_path_set_pcp(skb, state->out, frame, &win->action, true,
+			     &win->pcp))
+		win->done |= NF_FLOW_QOS_ACTION_PCP;
+}
+
+/*
+ * Any other packet, on a device with a binding whose scope is all. Forwarded and
+ * bridged packets have been received, and no socket of this namespace has sent
+ * them (a bridged one may still have that of a container). PPP devices make a
+ * packet forget where it was received: behind a session all those without a
+ * socket are taken for forwarded ones, and some that the kernel itself sends are
+ * among these (answers of nft's reject, IGMP): they get a PCP there.
+ */
+static void ftq_path_forwarded(const struct ftq_dev *fd, struct sk_buff *skb,
+			       const struct nf_hook_state *state,
+			       const struct ftq_frame *frame)
+{
+	const struct ftq_policy *policy = rcu_dereference(fd->policy);
+	struct ftq_stats *stats = &fd->fn->stats;
+	unsigned int segs = skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs ?: 1 : 1;
+	const struct ftq_map_table *table;
+	const struct ftq_target *target;
+	struct ftq_action action;
+	u8 dscp, proto, pcp;
+
+	if (!policy || skb_shared(skb) ||
+	    (skb->sk && net_eq(sock_net(skb->sk), state->net)) ||
+	    !(skb->skb_iif || frame->key & FTQ_KEY_SESSION))
+		return;
+	target = ftq_policy_target(policy, frame->key);
+	if (!target->map || target->scope != NF_FLOW_QOS_SCOPE_ALL ||
+	    !ftq_frame_ip(skb, frame, &dscp, &proto))
+		return;
+
+	table = rcu_dereference(target->map->table);
+	action = table->action[dscp];
+
+	/*
+	 * Routed packets with a tag or a session have crossed the device that it
+	 * is of, and were given it before that one's tc and qdisc.
+	 */
+	if (!(action.keep & NF_FLOW_QOS_ACTION_PRIO) &&
+	    (!frame->key || netif_is_bridge_port(state->out))) {
+		skb->priority = action.prio;
+		ftq_stat_add(stats, FTQ_STAT_PRIO_SET, segs);
+	}
+	if (!(action.keep & NF_FLOW_QOS_ACTION_PCP) &&
+	    ftq_path_set_pcp(skb, state->out, frame, &action, false, &pcp))
+		ftq_stat_add(stats, FTQ_STAT_PCP_SET, segs);
 }
 
 /**
@@ -380,40 +626,20 @@ static bool ftq_path_set_pcp(struct sk_buff *skb, const struct net_device *dev,
 unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 			     const struct nf_hook_state *state)
 {
-	struct ftq_window *win = __this_cpu_read(ftq_window);
-	const struct ftq_map_table *table;
-	const struct ftq_target *target;
-	const struct ftq_policy *policy;
+	struct ftq_window *win = ftq_window_of_task();
 	const struct ftq_dev *fd = priv;
+	struct ftq_frame frame;
 
-	if (!win || !ftq_path_ours(win, skb, state))
+	if (!win && likely(!READ_ONCE(fd->scope_all)))
 		return NF_ACCEPT;
 
-	if (!win->first) {
-		policy = rcu_dereference(fd->policy);
-		if (unlikely(!policy))
-			goto out;
-		target = ftq_path_target(policy, skb, state->out);
-		if (!target->map)
-			goto out;
-
-		table = rcu_dereference(target->map->table);
-		win->action = table->action[win->class];
-		win->oif = target->oif;
-		win->first = fd;
+	ftq_frame_read(skb, state->out, &frame);
+	if (win && ftq_path_ours(win, fd, skb, state, &frame)) {
+		ftq_path_offloaded(fd, skb, state, &frame, win);
+		if (win->gso && !win->queue && ftq_path_queues(state->out))
+			win->queue = state->out;
+	} else if (READ_ONCE(fd->scope_all)) {
+		ftq_path_forwarded(fd, skb, state, &frame);
 	}
-
-	/* Segments come to the highest device one by one. */
-	if (win->first == fd && !(win->action.keep & NF_FLOW_QOS_ACTION_PRIO)) {
-		skb->priority = win->action.prio;
-		win->done |= NF_FLOW_QOS_ACTION_PRIO;
-	}
-
-	if (!(win->action.keep & NF_FLOW_QOS_ACTION_PCP) &&
-	    ftq_path_set_pcp(skb, state->out, win->action.pcp))
-		win->done |= NF_FLOW_QOS_ACTION_PCP;
-out:
-	if (win->gso && !win->queue && ftq_path_queues(state->out))
-		win->queue = state->out;
 	return NF_ACCEPT;
 }

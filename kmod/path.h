@@ -17,28 +17,39 @@ struct ftq_dev;
  * @skb: the packet; compared, never followed, since it may be gone
  * @net: namespace
  * @first: the highest hooked device that the packet crossed; compared only
+ * @seen: the last hooked device that saw the packet itself; of the same RCU
+ *	section
  * @queue: device with a queue that the packet crossed; compared only
  * @action: what the packet's class gets by the binding that decided, valid if
  *	@first is set
+ * @iif: interface index of the device that the packet entered through
  * @oif: interface index of the device whose binding decided, 0: none yet
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @proto: IP protocol
  * @class: class of the packet, 0..63
+ * @apart: segments came to @first one by one, valid if that is set
+ * @esp: @seen saw it in one piece that ESP will make segments of
  * @gso: the packet entered as one of several segments
  * @done: enum nf_flow_qos_action bits of what was set
+ * @pcp: PCP that was given to the outermost tag, if @done says so
  */
 struct ftq_window {
 	const struct sk_buff	*skb;
 	const struct net	*net;
 	const struct ftq_dev	*first;
+	const struct net_device	*seen;
 	const struct net_device	*queue;
 	struct ftq_action	action;
+	int			iif;
 	u32			oif;
 	u8			family;
 	u8			proto;
 	u8			class;
+	bool			apart;
+	bool			esp;
 	bool			gso;
 	u8			done;
+	u8			pcp;
 };
 
 unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,

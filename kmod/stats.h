@@ -68,13 +68,19 @@ struct ftq_stats {
 	spinlock_t			lock; /* protects @base, *@base */
 };
 
-static inline void ftq_stat_inc(struct ftq_stats *stats, enum ftq_stat stat)
+static inline void ftq_stat_add(struct ftq_stats *stats, enum ftq_stat stat,
+				unsigned int packets)
 {
 	struct ftq_stats_cpu *cpu = this_cpu_ptr(stats->cpu);
 
 	u64_stats_update_begin(&cpu->syncp);
-	u64_stats_inc(&cpu->stat[stat]);
+	u64_stats_add(&cpu->stat[stat], packets);
 	u64_stats_update_end(&cpu->syncp);
+}
+
+static inline void ftq_stat_inc(struct ftq_stats *stats, enum ftq_stat stat)
+{
+	ftq_stat_add(stats, stat, 1);
 }
 
 void ftq_stats_init(struct ftq_stats *stats);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The frame as it leaves: its tags, its session, where its IP header is.
+ *
+ * Read by the types in the frame itself: where skb->network_header is, and what
+ * skb->protocol says, differs between kernels.
+ */
+#ifndef FTQ_FRAME_H
+#define FTQ_FRAME_H
+
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netfilter.h>
+#include <linux/skbuff.h>
+#include <net/dsfield.h>
+
+#include "key.h"
+
+/**
+ * struct ftq_frame - what is known of a frame at a netdev egress hook
+ * @key: encapsulation
+ * @ip: offset of the IP header from skb->data, valid if @family is set
+ * @tci: offsets from skb->data of the TCIs that are in the frame's bytes, the
+ *	outermost first; an accelerated tag, which is outside these, is in the skb
+ * @nr_tci: length of @tci
+ * @family: NFPROTO_IPV4, NFPROTO_IPV6, or 0: not IP
+ */
+struct ftq_frame {
+	u64		key;
+	unsigned int	ip;
+	unsigned int	tci[FTQ_TAGS];
+	u8		nr_tci;
+	u8		family;
+};
+
+/**
+ * ftq_frame_read() - read a frame that leaves
+ * @skb: frame; skb->data is at its beginning
+ * @dev: device that it leaves through; only Ethernet's header is known, devices
+ *	without any (PPP, tunnels) begin with the IP header
+ * @frame: filled
+ *
+ * Context: RCU, BH.
+ */
+static inline void ftq_frame_read(const struct sk_buff *skb,
+				  const struct net_device *dev,
+				  struct ftq_frame *frame)
+{
+	unsigned int off = ETH_HLEN, tags = 0;
+	const struct vlan_hdr *vhdr;
+	struct vlan_hdr _vhdr;
+	const __be16 *found;
+	__be16 _found, type;
+
+	frame->key = 0;
+	frame->nr_tci = 0;
+	frame->family = 0;
+
+	if (unlikely(dev->type != ARPHRD_ETHER)) {
+		const u8 *first;
+		u8 _first;
+
+		/* Tunnels have operations, but none that makes a header. */
+		if (dev->header_ops && dev->header_ops->create)
+			return;
+		first = skb_header_pointer(skb, 0, sizeof(_first), &_first);
+		if (!first)
+			return;
+		frame->ip = 0;
+		if (*first >> 4 == 4)
+			frame->family = NFPROTO_IPV4;
+		else if (*first >> 4 == 6)
+			frame->family = NFPROTO_IPV6;
+		return;
+	}
+
+	if (skb_vlan_tag_present(skb)) {
+		frame->key = ftq_key_inside(0, skb->vlan_proto,
+					    skb_vlan_tag_get_id(skb));
+		tags++;
+	}
+
+	found = skb_header_pointer(skb, ETH_HLEN - sizeof(type), sizeof(_found),
+				   &_found);
+	if (!found)
+		return;
+	type = *found;
+	while (eth_type_vlan(type) && tags < FTQ_TAGS) {
+		vhdr = skb_header_pointer(skb, off, sizeof(_vhdr), &_vhdr);
+		if (!vhdr)
+			return;
+		frame->key = ftq_key_inside(frame->key, type,
+					    ntohs(vhdr->h_vlan_TCI));
+		frame->tci[frame->nr_tci++] = off;
+		type = vhdr->h_vlan_encapsulated_proto;
+		off += VLAN_HLEN;
+		tags++;
+	}
+
+	if (unlikely(type == htons(ETH_P_PPP_SES))) {
+		__be16 sid;
+
+		if (!ftq_key_session(skb, off, &sid, &type))
+			return;
+		frame->key |= ntohs(sid);
+		off += PPPOE_SES_HLEN;
+	}
+
+	frame->ip = off;
+	if (type == htons(ETH_P_IP))
+		frame->family = NFPROTO_IPV4;
+	else if (type == htons(ETH_P_IPV6))
+		frame->family = NFPROTO_IPV6;
+}
+
+/**
+ * ftq_frame_ip() - read the IP header of a frame
+ * @skb: frame
+ * @frame: filled by ftq_frame_read()
+ * @dscp: set to the DSCP
+ * @proto: set to the IP protocol
+ *
+ * Return: false if it is not IP, or cut short.
+ */
+static inline bool ftq_frame_ip(const struct sk_buff *skb,
+				const struct ftq_frame *frame, u8 *dscp,
+				u8 *proto)
+{
+	union {
+		struct iphdr	v4;
+		struct ipv6hdr	v6;
+	} _ip;
+	const typeof(_ip) *ip;
+
+	if (frame->family == NFPROTO_IPV4) {
+		ip = skb_header_pointer(skb, frame->ip, sizeof(_ip.v4), &_ip);
+		if (!ip || ip->v4.version != 4)
+			return false;
+		*dscp = ipv4_get_dsfield(&ip->v4) >> 2;
+		*proto = ip->v4.protocol;
+		return true;
+	}
+	if (frame->family == NFPROTO_IPV6) {
+		ip = skb_header_pointer(skb, frame->ip, sizeof(_ip.v6), &_ip);
+		if (!ip || ip->v6.version != 6)
+			return false;
+		*dscp = ipv6_get_dsfield(&ip->v6) >> 2;
+		*proto = ip->v6.nexthdr;
+		return true;
+	}
+	return false;
+}
+
+/**
+ * ftq_frame_inside() - read the IP header inside a tunnel's
+ * @skb: frame
+ * @frame: filled by ftq_frame_read(), and ftq_frame_ip() has read its header, of
+ *	protocol ftq_key_tunnel()
+ * @proto: set to the IP protocol inside
+ *
+ * Return: false if it is cut short.
+ */
+static inline bool ftq_frame_inside(const struct sk_buff *skb,
+				    const struct ftq_frame *frame, u8 *proto)
+{
+	struct ftq_frame inside = { .family = frame->family };
+	u8 dscp, _first;
+	const u8 *first;
+
+	first = skb_header_pointer(skb, frame->ip, sizeof(_first), &_first);
+	if (!first)
+		return false;
+	inside.ip = frame->ip + (frame->family == NFPROTO_IPV4 ?
+				 (*first & 0xf) * 4 : sizeof(struct ipv6hdr));
+	return ftq_frame_ip(skb, &inside, &dscp, proto);
+}
+
+#endif /* FTQ_FRAME_H */
