@@ -72,6 +72,10 @@ static const struct attr_desc flow_attrs[] = {
 	[NF_FLOW_QOS_A_FLOW_AGE_MS] = { "age-ms", NULL },
 	[NF_FLOW_QOS_A_FLOW_IDLE_MS] = { "idle-ms", NULL },
 	[NF_FLOW_QOS_A_FLOW_PAD] = { "pad", NULL },
+	[NF_FLOW_QOS_A_FLOW_TUN_SRC_V4] = { "tun-src-v4", NULL },
+	[NF_FLOW_QOS_A_FLOW_TUN_SRC_V6] = { "tun-src-v6", NULL },
+	[NF_FLOW_QOS_A_FLOW_TUN_DST_V4] = { "tun-dst-v4", NULL },
+	[NF_FLOW_QOS_A_FLOW_TUN_DST_V6] = { "tun-dst-v6", NULL },
 };
 
 SET(flow_set, "flow", flow_attrs);
@@ -114,15 +118,26 @@ static const struct attr_desc flowtable_attrs[] = {
 	[NF_FLOW_QOS_A_FLOWTABLE_NAME] = { "name", NULL },
 	[NF_FLOW_QOS_A_FLOWTABLE_PRIORITY] = { "priority", NULL },
 	[NF_FLOW_QOS_A_FLOWTABLE_STATE] = { "state", NULL },
+	[NF_FLOW_QOS_A_FLOWTABLE_ID] = { "id", NULL },
+	[NF_FLOW_QOS_A_FLOWTABLE_FLAGS] = { "flags", NULL },
 };
 
 SET(flowtable_set, "flowtable", flowtable_attrs);
+
+static const struct attr_desc session_attrs[] = {
+	[NF_FLOW_QOS_A_SESSION_IFINDEX] = { "ifindex", NULL },
+	[NF_FLOW_QOS_A_SESSION_LOWER] = { "lower", NULL },
+};
+
+SET(session_set, "session", session_attrs);
 
 static const struct attr_desc status_attrs[] = {
 	[NF_FLOW_QOS_A_STATUS_VERSION] = { "version", NULL },
 	[NF_FLOW_QOS_A_STATUS_EGRESS_HOOK] = { "egress-hook", NULL },
 	[NF_FLOW_QOS_A_STATUS_FLOWTABLE] = { "flowtable", &flowtable_set },
 	[NF_FLOW_QOS_A_STATUS_GENERATION] = { "generation", NULL },
+	[NF_FLOW_QOS_A_STATUS_XMIT_LOWEST] = { "xmit-lowest", NULL },
+	[NF_FLOW_QOS_A_STATUS_SESSION] = { "session", &session_set },
 };
 
 SET(status_set, "status", status_attrs);
@@ -138,7 +153,8 @@ SET(restore_set, "restore", restore_attrs);
 /* All of them, for the unit test. */
 const struct attr_set *const attr_sets[] = {
 	&entry_set, &map_set_, &dev_set_, &flow_set, &class_stats_set,
-	&stats_set, &config_set_, &flowtable_set, &status_set, &restore_set,
+	&stats_set, &config_set_, &flowtable_set, &session_set,
+	&status_set, &restore_set,
 };
 
 const size_t nattr_sets = ARRAY_SIZE(attr_sets);
@@ -176,9 +192,12 @@ const struct attr_set *attr_set_of(uint8_t cmd)
 struct walk {
 	const char *msg;
 	uint32_t offs;
-	bool nest;		/* offs is a nest whose inside is wanted */
 	char *out;
 	size_t size;
+	/* Where it ended, NULL if nowhere; and the outermost attribute there. */
+	const struct attr_set *set;
+	const struct nlattr *attr;
+	const struct nlattr *outer;
 };
 
 static void path_add(struct walk *w, const struct attr_set *set, uint32_t type)
@@ -205,6 +224,10 @@ static const struct attr_set *walk(struct walk *w, const struct attr_set *set,
 			return NULL;
 		if (w->offs >= from && w->offs < from + len) {
 			path_add(w, set, type);
+			w->set = set;
+			w->attr = a;
+			if (!w->outer)
+				w->outer = a;
 			nested = type <= set->max ? set->attrs[type].nested : NULL;
 			*found = true;
 			if (w->offs == from)
@@ -218,16 +241,43 @@ static const struct attr_set *walk(struct walk *w, const struct attr_set *set,
 	return NULL;
 }
 
-bool attr_path(const void *msg, size_t len, uint8_t cmd, uint32_t offs,
-	       char *out, size_t size)
+const char *attr_names(const struct attr_set *set, uint32_t type)
 {
-	struct walk w = { .msg = msg, .offs = offs, .out = out, .size = size };
+	if (set == &map_set_ &&
+	    (type == NF_FLOW_QOS_A_MAP_NAME || type == NF_FLOW_QOS_A_MAP_FROM))
+		return "map";
+	if (set == &dev_set_ && type == NF_FLOW_QOS_A_DEV_NAME)
+		return "device";
+	if (set == &dev_set_ && type == NF_FLOW_QOS_A_DEV_MAP)
+		return "map";
+	return NULL;
+}
+
+bool attr_find(const void *msg, size_t len, uint8_t cmd, uint32_t offs,
+	       struct attr_place *p)
+{
+	struct walk w = {
+		.msg = msg, .offs = offs, .out = p->path, .size = sizeof(p->path),
+	};
 	const struct attr_set *set = attr_set_of(cmd);
 	bool found = false;
 
-	out[0] = '\0';
+	memset(p, 0, sizeof(*p));
 	if (set)
 		walk(&w, set, NLMSG_HDRLEN + GENL_HDRLEN, len, &found);
+	p->set = w.set;
+	p->attr = w.attr;
+	p->outer = w.outer;
+	return found;
+}
+
+bool attr_path(const void *msg, size_t len, uint8_t cmd, uint32_t offs,
+	       char *out, size_t size)
+{
+	struct attr_place p;
+	bool found = attr_find(msg, len, cmd, offs, &p);
+
+	snprintf(out, size, "%s", p.path);
 	return found;
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "parse.h"
 #include "plan.h"
@@ -10,7 +11,14 @@
 static FILE *open_file(const char *name)
 {
 	FILE *f = strcmp(name, "-") ? fopen(name, "re") : stdin;
+	struct stat st;
 
+	/* A directory can be opened, and not be read. */
+	if (f && f != stdin && !fstat(fileno(f), &st) && S_ISDIR(st.st_mode)) {
+		fclose(f);
+		f = NULL;
+		errno = EISDIR;
+	}
 	if (!f)
 		refuse("cannot open \"%s\": %s", name, strerror(errno));
 	return f;
@@ -35,7 +43,8 @@ int read_commands(FILE *f, const char *name, struct plan *p)
 			char text[ERROR_MAX];
 
 			memcpy(text, last_error, sizeof(text));
-			ret = usage_error("%s", text);
+			usage_error("%s", text);
+			ret = misuse(NULL);
 		} else if (got < 0) {
 			ret = refuse("cannot read: %s", strerror(errno));
 		}
@@ -101,6 +110,10 @@ int restore(int argc, char **argv)
 	plan_init(&plan);
 	ret = read_commands(file, name, &plan);
 	close_file(file);
+	/* A file that came out empty by accident must not wipe everything. */
+	if (!ret && !plan.commands)
+		ret = refuse("no commands in %s: nothing was changed",
+			     strcmp(name, "-") ? name : "standard input");
 	if (!ret) {
 		msg_init(&m, NF_FLOW_QOS_CMD_RESTORE, 0, "%s", "");
 		plan_message(&plan, &m, &spans);

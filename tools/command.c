@@ -90,6 +90,7 @@ const struct command commands[] = {
 		.object = "monitor", .run = monitor,
 		.args = "[flows]",
 		.help = "print changes as they happen, until interrupted",
+		.notes = "flows  also flows as they are offloaded and forgotten, with their totals",
 		.no_batch = true,
 	}, {
 		.object = "save", .run = save,
@@ -190,12 +191,20 @@ static void match(struct matches *m, const char *candidate, const char *meaning)
 	snprintf(m->list + n, sizeof(m->list) - n, "%s%s", n ? ", " : "", candidate);
 }
 
+static int option_late(const char *word)
+{
+	return usage_error("option \"%s\": options come before the object, and not in a file of commands",
+			   word);
+}
+
 static int resolve(struct matches *m, const char *what)
 {
 	if (m->word[0] && m->meaning && !m->ambiguous)
 		return ST_OK;
 	if (m->word[0] && m->ambiguous)
 		return usage_error("ambiguous %s \"%s\": %s", what, m->word, m->list);
+	if (m->word[0] == '-')
+		return option_late(m->word);
 	return usage_error("unknown %s \"%s\"", what, m->word);
 }
 
@@ -261,7 +270,7 @@ static const struct command *find(const char *object, const char *name)
 /* status is a command without a name, but "status show" is what people type. */
 static bool means_show(const char *object, const char *word)
 {
-	return !strcmp(object, "status") &&
+	return word[0] && !strcmp(object, "status") &&
 	       (!strncmp("show", word, strlen(word)) || !strcmp(word, "list") ||
 		!strcmp(word, "ls") || !strcmp(word, "lst"));
 }
@@ -278,6 +287,8 @@ static int run_row(struct plan *p, const struct command *c, int argc, char **arg
 		ret = usage_error("%s does not work in a file of commands", c->object);
 	else
 		ret = p ? c->plan(p, argc, argv) : c->run(argc, argv);
+	if (p && !ret)
+		p->commands++;
 	if (ret == ST_USAGE && !usage_shown && !error_mute) {
 		print_usage(stderr, c);
 		usage_shown = true;
@@ -285,12 +296,36 @@ static int run_row(struct plan *p, const struct command *c, int argc, char **arg
 	return ret;
 }
 
-static int misuse(const char *object)
+int misuse(const char *object)
 {
-	if (!usage_shown && !error_mute)
+	if (!usage_shown && !error_mute) {
 		print_help(stderr, object);
+		/* All of the help is longer than a screen. */
+		if (!object)
+			error_again();
+	}
 	usage_shown = true;
 	return ST_USAGE;
+}
+
+bool wants_help(int argc, char **argv)
+{
+	const char *object, *name = "";
+	bool mute = error_mute;
+	int err;
+
+	if (!argc)
+		return false;
+	error_mute = true;
+	err = find_object(argv[0], &object);
+	if (!err && strcmp(object, "help") && argc > 1) {
+		if (find(object, ""))
+			name = argv[1];
+		else
+			err = find_name(object, argv[1], &name);
+	}
+	error_mute = mute;
+	return !err && (!strcmp(object, "help") || !strcmp(name, "help"));
 }
 
 int dispatch(struct plan *p, int argc, char **argv)
@@ -301,11 +336,10 @@ int dispatch(struct plan *p, int argc, char **argv)
 	if (argc < 1)
 		return ST_OK;
 	if (argv[0][0] == '-') {
-		usage_error("option \"%s\": options come before the object, and not in a file of commands",
-			    argv[0]);
+		option_late(argv[0]);
 		return misuse(NULL);
 	}
-	if (!strcmp(argv[0], "__complete") && !p)
+	if (!strcmp(argv[0], "__complete") && !p && !where.file)
 		return complete(argc - 1, argv + 1);
 	if (find_object(argv[0], &object))
 		return misuse(NULL);
@@ -345,6 +379,8 @@ int dispatch(struct plan *p, int argc, char **argv)
 
 int no_more(int argc, char **argv)
 {
+	if (argc > 0 && argv[0][0] == '-')
+		return option_late(argv[0]);
 	if (argc > 0)
 		return usage_error("unknown word \"%s\"", argv[0]);
 	return ST_OK;

@@ -11,6 +11,16 @@ bool error_mute;
 struct where where;
 struct options opts;
 
+static void print_line(const char *word)
+{
+	fflush(stdout);
+	if (where.file)
+		fprintf(stderr, "%s:%u: ", where.file, where.line);
+	if (word)
+		fprintf(stderr, "%s: ", word);
+	fprintf(stderr, "%s\n", last_error);
+}
+
 static void __printf(2, 0) report(const char *word, const char *fmt, va_list ap)
 {
 	size_t i;
@@ -20,14 +30,14 @@ static void __printf(2, 0) report(const char *word, const char *fmt, va_list ap)
 	for (i = 0; last_error[i]; i++)
 		if ((unsigned char)last_error[i] < ' ' || last_error[i] == 0x7f)
 			last_error[i] = '?';
-	if (error_mute)
-		return;
-	fflush(stdout);
-	if (where.file)
-		fprintf(stderr, "%s:%u: ", where.file, where.line);
-	if (word)
-		fprintf(stderr, "%s: ", word);
-	fprintf(stderr, "%s\n", last_error);
+	if (!error_mute)
+		print_line(word);
+}
+
+void error_again(void)
+{
+	if (!error_mute)
+		print_line(where.file ? NULL : "Error");
 }
 
 int usage_error(const char *fmt, ...)

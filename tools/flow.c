@@ -2,6 +2,7 @@
 /* Flows: what was offloaded, and what it was given. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,7 +112,8 @@ static int put_dev(struct msg *m, const struct filter *f, int what, uint16_t typ
 		return ST_OK;
 	ifindex = if_nametoindex(f->dev[what]);
 	if (!ifindex)
-		return refuse("Cannot find device \"%s\"", f->dev[what]);
+		return refuse("device \"%s\": no device of this name; see 'ip link'",
+			      f->dev[what]);
 	msg_u32(m, type, ifindex);
 	return ST_OK;
 }
@@ -155,19 +157,30 @@ static int put_filter(struct msg *m, const struct filter *f)
 
 /* Output */
 
+/* Counted up, all names are asked for again. */
+static uint32_t device_names;
+
+void flow_devices_changed(void)
+{
+	device_names++;
+}
+
 /* Flows are many and devices few: the last names are kept. */
 static const char *device_name(uint32_t ifindex)
 {
 	static struct {
 		uint32_t ifindex;
+		uint32_t asked;
 		char name[IFNAMSIZ];
 	} cache[16];
 	size_t i = ifindex % ARRAY_SIZE(cache);
+	bool known = cache[i].ifindex == ifindex && cache[i].name[0];
 
-	if (cache[i].ifindex != ifindex || !cache[i].name[0]) {
+	if (!known || cache[i].asked != device_names) {
 		cache[i].ifindex = ifindex;
-		/* It may be gone while its flows are listed. */
-		if (!if_indextoname(ifindex, cache[i].name))
+		cache[i].asked = device_names;
+		/* It may be gone: the name that it had, if that is known. */
+		if (!if_indextoname(ifindex, cache[i].name) && !known)
 			snprintf(cache[i].name, sizeof(cache[i].name), "if%u", ifindex);
 	}
 	return cache[i].name;
@@ -181,18 +194,24 @@ static void print_device(const char *key, const char *head, const struct nlattr 
 		out_str(key, head, device_name(ifindex));
 }
 
+static bool address_text(const struct nlattr *v4, const struct nlattr *v6,
+			 char *text, socklen_t size)
+{
+	if (v6 && mnl_attr_get_payload_len(v6) >= 16)
+		return inet_ntop(AF_INET6, mnl_attr_get_payload(v6), text, size);
+	if (v4 && mnl_attr_get_payload_len(v4) >= 4)
+		return inet_ntop(AF_INET, mnl_attr_get_payload(v4), text, size);
+	return false;
+}
+
 /* The address in JSON; in text with its port. */
 static void print_address(const char *key, const char *head, const struct nlattr *v4,
 			  const struct nlattr *v6, const struct nlattr *port)
 {
-	char addr[INET6_ADDRSTRLEN] = "", text[INET6_ADDRSTRLEN + 16];
+	char addr[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
 	bool is_v6 = v6 && mnl_attr_get_payload_len(v6) >= 16;
 
-	if (is_v6)
-		inet_ntop(AF_INET6, mnl_attr_get_payload(v6), addr, sizeof(addr));
-	else if (v4 && mnl_attr_get_payload_len(v4) >= 4)
-		inet_ntop(AF_INET, mnl_attr_get_payload(v4), addr, sizeof(addr));
-	else
+	if (!address_text(v4, v6, addr, sizeof(addr)))
 		return;
 	if (opts.json) {
 		out_str(key, NULL, addr);
@@ -206,20 +225,23 @@ static void print_address(const char *key, const char *head, const struct nlattr
 	out_str(NULL, head, text);
 }
 
-static void print_proto(const struct nlattr *a)
+static const char *proto_text(uint32_t proto, char *buf, size_t size)
 {
-	uint32_t proto = attr_u32(a, 0);
-	const char *name = NULL;
-	char num[12];
 	size_t i;
 
-	if (!a)
-		return;
 	for (i = 0; i < ARRAY_SIZE(protos); i++)
 		if (protos[i].number == proto)
-			name = protos[i].name;
-	snprintf(num, sizeof(num), "%u", proto);
-	out_str("proto", "PROTO", name ? name : num);
+			return protos[i].name;
+	snprintf(buf, size, "%u", proto);
+	return buf;
+}
+
+static void print_proto(const struct nlattr *a)
+{
+	char buf[12];
+
+	if (a)
+		out_str("proto", "PROTO", proto_text(attr_u32(a, 0), buf, sizeof(buf)));
 }
 
 struct vlans {
@@ -276,16 +298,15 @@ static void print_class(const char *key, const char *head, const struct nlattr *
 		out_str(NULL, head, class_text(attr_u32(a, 0), buf, sizeof(buf)));
 }
 
-static int print_flow(const struct nlmsghdr *nlh, void *data)
+/* Inside an item or a record. */
+void flow_print_keys(const struct nlmsghdr *nlh)
 {
 	const struct nlattr *tb[NF_FLOW_QOS_A_FLOW_MAX + 1];
 	uint32_t family;
 	char buf[32];
 
-	(void)data;
 	attrs_of(nlh, tb, NF_FLOW_QOS_A_FLOW_MAX);
 	family = attr_u32(tb[NF_FLOW_QOS_A_FLOW_FAMILY], 0);
-	out_item();
 	print_device("iif", "IN", tb[NF_FLOW_QOS_A_FLOW_IIF]);
 	print_device("oif", "OUT", tb[NF_FLOW_QOS_A_FLOW_OIF]);
 	if (family == AF_INET || family == AF_INET6)
@@ -299,6 +320,10 @@ static int print_flow(const struct nlmsghdr *nlh, void *data)
 	print_number("dport", NULL, tb[NF_FLOW_QOS_A_FLOW_DPORT]);
 	print_vlans(nlh);
 	print_number("pppoe", "PPPOE", tb[NF_FLOW_QOS_A_FLOW_PPPOE]);
+	print_address("tun_src", "TUN-SRC", tb[NF_FLOW_QOS_A_FLOW_TUN_SRC_V4],
+		      tb[NF_FLOW_QOS_A_FLOW_TUN_SRC_V6], NULL);
+	print_address("tun_dst", "TUN-DST", tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V4],
+		      tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V6], NULL);
 	print_class("class", "CLASS", tb[NF_FLOW_QOS_A_FLOW_CLASS]);
 	print_class("dscp", "DSCP", tb[NF_FLOW_QOS_A_FLOW_DSCP]);
 	if (tb[NF_FLOW_QOS_A_FLOW_PRIO]) {
@@ -325,22 +350,103 @@ static int print_flow(const struct nlmsghdr *nlh, void *data)
 
 		out_u64("idle_ms", "IDLE", v, ms_text(v, buf, sizeof(buf)));
 	}
+}
+
+static int print_flow(const struct nlmsghdr *nlh, void *data)
+{
+	(void)data;
+	out_item();
+	flow_print_keys(nlh);
 	out_item_end();
 	return ST_OK;
+}
+
+static void line_device(const char *word, const struct nlattr *a)
+{
+	if (attr_u32(a, 0))
+		out_text(" %s %s", word, device_name(attr_u32(a, 0)));
+}
+
+static void line_number(const char *word, const struct nlattr *a)
+{
+	if (a)
+		out_text(" %s %" PRIu64, word, attr_u64(a));
+}
+
+static void line_address(const char *word, const struct nlattr *v4,
+			 const struct nlattr *v6)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (address_text(v4, v6, text, sizeof(text)))
+		out_text(" %s %s", word, text);
+}
+
+static void line_class(const char *word, const struct nlattr *a)
+{
+	char buf[12];
+
+	if (a)
+		out_text(" %s %s", word, class_text(attr_u32(a, 0), buf, sizeof(buf)));
+}
+
+/* The words that flow show would find it by, then what it got. */
+void flow_print_line(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *tb[NF_FLOW_QOS_A_FLOW_MAX + 1], *a;
+	struct vlans v = { .n = 0 };
+	char buf[32];
+	size_t i;
+
+	attrs_of(nlh, tb, NF_FLOW_QOS_A_FLOW_MAX);
+	line_device("iif", tb[NF_FLOW_QOS_A_FLOW_IIF]);
+	line_device("oif", tb[NF_FLOW_QOS_A_FLOW_OIF]);
+	if (tb[NF_FLOW_QOS_A_FLOW_PROTO])
+		out_text(" proto %s",
+			 proto_text(attr_u32(tb[NF_FLOW_QOS_A_FLOW_PROTO], 0), buf,
+				    sizeof(buf)));
+	line_address("src", tb[NF_FLOW_QOS_A_FLOW_SRC_V4], tb[NF_FLOW_QOS_A_FLOW_SRC_V6]);
+	line_number("sport", tb[NF_FLOW_QOS_A_FLOW_SPORT]);
+	line_address("dst", tb[NF_FLOW_QOS_A_FLOW_DST_V4], tb[NF_FLOW_QOS_A_FLOW_DST_V6]);
+	line_number("dport", tb[NF_FLOW_QOS_A_FLOW_DPORT]);
+	mnl_attr_parse(nlh, GENL_HDRLEN, vlan_store, &v);
+	for (i = 0; i < v.n; i++)
+		out_text(" vlan %u", v.id[i]);
+	line_number("pppoe", tb[NF_FLOW_QOS_A_FLOW_PPPOE]);
+	line_address("tun_src", tb[NF_FLOW_QOS_A_FLOW_TUN_SRC_V4],
+		     tb[NF_FLOW_QOS_A_FLOW_TUN_SRC_V6]);
+	line_address("tun_dst", tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V4],
+		     tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V6]);
+	line_class("dscp", tb[NF_FLOW_QOS_A_FLOW_DSCP]);
+	line_class("class", tb[NF_FLOW_QOS_A_FLOW_CLASS]);
+	a = tb[NF_FLOW_QOS_A_FLOW_PRIO];
+	if (a)
+		out_text(" prio %s", prio_text(attr_u32(a, 0), buf, sizeof(buf)));
+	line_number("pcp", tb[NF_FLOW_QOS_A_FLOW_PCP]);
+	line_number("packets", tb[NF_FLOW_QOS_A_FLOW_PACKETS]);
+	line_number("bytes", tb[NF_FLOW_QOS_A_FLOW_BYTES]);
+	a = tb[NF_FLOW_QOS_A_FLOW_AGE_MS];
+	if (a)
+		out_text(" age %s", ms_text(attr_u64(a), buf, sizeof(buf)));
+	out_text("\n");
 }
 
 int flow_show(int argc, char **argv)
 {
 	static const char *const columns[] = {
-		"IN", "VLAN", "PPPOE", "PROTO", "SOURCE", "DESTINATION", "OUT",
-		"DSCP", "CLASS", "PRIO", "PCP", "PACKETS", "BYTES", "AGE", "IDLE",
-		NULL,
+		"IN", "VLAN", "PPPOE", "TUN-SRC", "TUN-DST", "PROTO", "SOURCE",
+		"DESTINATION", "OUT", "DSCP", "CLASS", "PRIO", "PCP", "PACKETS",
+		"BYTES", "AGE", "IDLE", NULL,
 	};
 	struct filter f;
 	struct msg m;
 	int ret;
 
 	ret = parse_filter(argc, argv, &f);
+	if (ret)
+		return ret;
+	/* Without the module that is what is wrong, not a name. */
+	ret = nl_open();
 	if (ret)
 		return ret;
 	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_GET, NLM_F_DUMP, "%s", "");

@@ -49,6 +49,8 @@ extern bool error_mute;
 int usage_error(const char *fmt, ...) __printf(1, 2);
 /* Print the error and return ST_REFUSED. */
 int refuse(const char *fmt, ...) __printf(1, 2);
+/* Print the last error once more, where a long help may have hidden it. */
+void error_again(void);
 void warning(const char *fmt, ...) __printf(1, 2);
 void *xrealloc(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
@@ -56,6 +58,8 @@ char *xstrdup(const char *s);
 /* module.c: the module's file. */
 /* The kernel release of vermagic; false: it cannot be told. */
 bool module_release(const char *path, char *release, size_t size);
+/* Whether a modules.dep has the module. */
+bool module_listed(const char *dep);
 /* Report that the module is not loaded, and what to do: ST_REFUSED. */
 int module_absent(void);
 
@@ -84,6 +88,10 @@ extern const size_t ncommands;
 int dispatch(struct plan *p, int argc, char **argv);
 void print_help(FILE *f, const char *object);
 void print_usage(FILE *f, const struct command *c);
+/* After a usage error without a command: the help, and the error again. */
+int misuse(const char *object);
+/* The words are help, or ask for an object's. */
+bool wants_help(int argc, char **argv);
 /* Refuse words that are left over. */
 int no_more(int argc, char **argv);
 

@@ -11,19 +11,25 @@
 
 #define NETNS_DIR "/run/netns"
 
+static int name_error(const char *text)
+{
+	usage_error("%s", text);
+	return misuse(NULL);
+}
+
 static int enter_netns(const char *name)
 {
 	char path[4096];
 	int fd, ret = ST_OK, n;
 
 	if (!*name)
-		return usage_error("the name of a network namespace is empty");
+		return name_error("the name of a network namespace is empty");
 	if (strchr(name, '/'))
 		n = snprintf(path, sizeof(path), "%s", name);
 	else
 		n = snprintf(path, sizeof(path), NETNS_DIR "/%s", name);
 	if (n < 0 || (size_t)n >= sizeof(path))
-		return usage_error("the name of the network namespace is too long");
+		return name_error("the name of the network namespace is too long");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return refuse("cannot open network namespace \"%s\": %s", name,
@@ -132,7 +138,8 @@ int main(int argc, char **argv)
 		print_help(stderr, NULL);
 		return ST_USAGE;
 	}
-	if (opts.netns) {
+	/* Help needs no namespace. */
+	if (opts.netns && !wants_help(argc - i, argv + i)) {
 		ret = enter_netns(opts.netns);
 		if (ret)
 			return ret;

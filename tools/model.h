@@ -121,6 +121,12 @@ void devs_free(struct devs *devs);
 void devs_print(const char *key, const char *title, const struct devs *devs);
 void dev_print_keys(const struct dev *dev);
 
+/* flow.c */
+void flow_print_keys(const struct nlmsghdr *nlh);
+void flow_print_line(const struct nlmsghdr *nlh);
+/* Devices may have other names than when they were printed last. */
+void flow_devices_changed(void);
+
 /* stats.c */
 int parse_config_set(int argc, char **argv, struct limits_change *c);
 int limits_decode(const struct nlmsghdr *nlh, void *data);
@@ -145,6 +151,8 @@ void preset_entries(const struct preset *p, struct entry *e);
 int preset_list(struct preset **list, size_t *n);
 
 /* save.c */
+/* Over a file; "-" is standard output. */
+int save_to(const char *name, const char *text, size_t n);
 void save_text(FILE *f, const struct maps *maps, const struct devs *devs,
 	       const struct limits *limits);
 

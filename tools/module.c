@@ -2,6 +2,7 @@
 /* The module's file: for which kernel it was built, where it is. */
 #include <errno.h>
 #include <glob.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -34,6 +35,47 @@ bool module_release(const char *path, char *release, size_t size)
 	return n;
 }
 
+/*
+ * Whether modules.dep has the module, wherever the distribution puts it. Lines
+ * are "PATH: what it needs", the file may be compressed.
+ */
+bool module_listed(const char *dep)
+{
+	static const char file[] = "/" MODULE_FILE;
+	FILE *f = fopen(dep, "re");
+	char *line = NULL, *at;
+	bool found = false;
+	size_t size = 0;
+
+	if (!f)
+		return false;
+	while (!found && getline(&line, &size, f) > 0) {
+		line[strcspn(line, ":")] = '\0';
+		at = strstr(line, file);
+		found = at && (!at[sizeof(file) - 1] || at[sizeof(file) - 1] == '.');
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+/* Installed for this kernel; without modules.dep, where make install puts it. */
+static bool module_installed(const char *release)
+{
+	char path[4096];
+	glob_t found;
+
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", release);
+	if (module_listed(path))
+		return true;
+	snprintf(path, sizeof(path), "/lib/modules/%s/updates/" MODULE_FILE "*",
+		 release);
+	if (glob(path, 0, NULL, &found))
+		return false;
+	globfree(&found);
+	return true;
+}
+
 /* A build tree's module, beside the command's own directory. */
 static bool module_built(char *path, size_t size)
 {
@@ -56,18 +98,11 @@ int module_absent(void)
 {
 	char path[4096], built[64] = "";
 	struct utsname uts;
-	glob_t found;
-	int n;
 
 	if (uname(&uts))
 		return refuse("uname: %s", strerror(errno));
 
-	snprintf(path, sizeof(path), "/lib/modules/%s/updates/" MODULE_FILE "*",
-		 uts.release);
-	n = glob(path, 0, NULL, &found);
-	if (!n)
-		globfree(&found);
-	if (!n)
+	if (module_installed(uts.release))
 		return refuse("the module nf_flow_qos is not loaded: modprobe nf_flow_qos");
 
 	if (!module_built(path, sizeof(path)) ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Events of the configuration, one a line. */
+/* Events of the configuration and of flows, one a line. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +23,10 @@ static const char *event_name(uint8_t cmd)
 		return "dev-state";
 	case NF_FLOW_QOS_CMD_CONFIG_SET_NTF:
 		return "config-set";
+	case NF_FLOW_QOS_CMD_FLOW_NEW_NTF:
+		return "flow-new";
+	case NF_FLOW_QOS_CMD_FLOW_END_NTF:
+		return "flow-end";
 	}
 	return NULL;
 }
@@ -54,6 +58,11 @@ static void text_event(const char *name, const struct nlmsghdr *nlh)
 		limits_decode(nlh, &limits);
 		out_text("%s flow-limit %u flow-timeout %u\n", name, limits.flow_limit,
 			 limits.flow_timeout);
+		break;
+	case NF_FLOW_QOS_CMD_FLOW_NEW_NTF:
+	case NF_FLOW_QOS_CMD_FLOW_END_NTF:
+		out_text("%s", name);
+		flow_print_line(nlh);
 		break;
 	default:
 		dev_decode(nlh, &dev);
@@ -90,6 +99,10 @@ static void json_event(const struct nlmsghdr *nlh)
 		limits_decode(nlh, &limits);
 		limits_print_keys(&limits);
 		break;
+	case NF_FLOW_QOS_CMD_FLOW_NEW_NTF:
+	case NF_FLOW_QOS_CMD_FLOW_END_NTF:
+		flow_print_keys(nlh);
+		break;
 	default:
 		dev_decode(nlh, &dev);
 		dev_print_keys(&dev);
@@ -107,6 +120,7 @@ static int event(const struct nlmsghdr *nlh, void *data)
 	if (!name)
 		return ST_OK;
 	clock_gettime(CLOCK_REALTIME, &now);
+	flow_devices_changed();
 	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	out_begin();
 	if (opts.json) {
@@ -128,14 +142,12 @@ int monitor(int argc, char **argv)
 	int ret;
 
 	ret = no_more(argc - flows, argv + flows);
-	if (!ret)
-		ret = nl_open();
 	if (ret)
 		return ret;
-	if (flows)
-		return refuse("the module has no flow events yet; 'ftqos flow show' lists the flows");
 	/* One object a line: that is what a reader of a stream can work with. */
 	opts.pretty = false;
 	ret = nl_join("config");
+	if (!ret && flows)
+		ret = nl_join("flows");
 	return ret ? ret : nl_listen(event, NULL);
 }

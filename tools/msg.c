@@ -224,9 +224,18 @@ void nl_decode_ack(const struct nlmsghdr *nlh, struct nl_failure *f)
 }
 
 /* What to do about it, where that is known. */
-static const char *way_out(uint8_t cmd, int err, bool said)
+static const char *way_out(const struct msg *m, const struct nl_failure *f)
 {
-	switch (err) {
+	bool said = f->text[0];
+	uint8_t cmd = m->cmd;
+
+	switch (f->err) {
+	case EINVAL:
+		/* The core's words for a number that the module does not know. */
+		if (!strcmp(f->text, "Unknown attribute type") ||
+		    !strcmp(f->text, "Unsupported attribute"))
+			return "versions differ: install module and command from one release";
+		break;
 	case EPERM:
 		if (!said)
 			return "this needs CAP_NET_ADMIN in the network namespace (try sudo)";
@@ -236,6 +245,9 @@ static const char *way_out(uint8_t cmd, int err, bool said)
 			return "the loaded module is older than this command: reload a new one";
 		break;
 	case EEXIST:
+		if (cmd == NF_FLOW_QOS_CMD_MAP_NEW &&
+		    !strcmp(m->subject, "map \"default\""))
+			return "change it with 'ftqos map set'";
 		if (cmd == NF_FLOW_QOS_CMD_MAP_NEW)
 			return "change it with 'ftqos map set', or delete it first";
 		break;
@@ -264,20 +276,53 @@ static const char *way_out(uint8_t cmd, int err, bool said)
 	return NULL;
 }
 
+/* In a restore: the map or the device that the attribute belongs to. */
+static void restore_subject(const struct attr_place *p, char *out, size_t size)
+{
+	const struct nlattr *tb[NF_FLOW_QOS_A_DEV_NAME + 1];
+	uint16_t type = mnl_attr_get_type(p->outer);
+	char name[64];
+
+	out[0] = '\0';
+	if (type != NF_FLOW_QOS_A_RESTORE_MAP && type != NF_FLOW_QOS_A_RESTORE_DEV)
+		return;
+	/* Both names have the number 1. */
+	attrs_nested(p->outer, tb, NF_FLOW_QOS_A_DEV_NAME);
+	if (attr_str(tb[NF_FLOW_QOS_A_DEV_NAME], name, sizeof(name)))
+		snprintf(out, size, "%s \"%s\"",
+			 type == NF_FLOW_QOS_A_RESTORE_MAP ? "map" : "device", name);
+}
+
+/*
+ * Subject: what the attribute at fault names, unless that is the subject:
+ * text (attribute); way out
+ */
 void nl_explain(const struct msg *m, const struct nl_failure *f, char *out,
 		size_t size)
 {
-	const char *hint = way_out(m->cmd, f->err, f->text[0]);
-	char name[96], attr[128] = "";
+	char name[96], attr[128] = "", value[64], object[96] = "", subject[SUBJECT_MAX];
+	const char *hint = way_out(m, f), *thing;
+	struct attr_place p = { .attr = NULL };
 
+	snprintf(subject, sizeof(subject), "%s", m->subject);
+	if (m->cmd == NF_FLOW_QOS_CMD_RESTORE &&
+	    ((f->has_miss_nest && attr_find(m->buf, m->len, m->cmd, f->miss_nest, &p)) ||
+	     (f->has_offs && attr_find(m->buf, m->len, m->cmd, f->offs, &p))))
+		restore_subject(&p, subject, sizeof(subject));
 	if (f->has_miss_type &&
 	    attr_missing(m->buf, m->len, m->cmd, f->has_miss_nest ? f->miss_nest : 0,
-			 f->miss_type, name, sizeof(name)))
+			 f->miss_type, name, sizeof(name))) {
 		snprintf(attr, sizeof(attr), " (missing attribute %s)", name);
-	else if (f->has_offs &&
-		 attr_path(m->buf, m->len, m->cmd, f->offs, name, sizeof(name)))
-		snprintf(attr, sizeof(attr), " (attribute %s)", name);
-	snprintf(out, size, "%s%s%s%s%s%s", m->subject, m->subject[0] ? ": " : "",
+	} else if (f->has_offs &&
+		   attr_find(m->buf, m->len, m->cmd, f->offs, &p)) {
+		thing = attr_names(p.set, mnl_attr_get_type(p.attr));
+		if (!thing)
+			snprintf(attr, sizeof(attr), " (attribute %s)", p.path);
+		else if (mnl_attr_get_type(p.attr) != NF_FLOW_QOS_A_DEV_NAME &&
+			 attr_str(p.attr, value, sizeof(value)))
+			snprintf(object, sizeof(object), "%s \"%s\": ", thing, value);
+	}
+	snprintf(out, size, "%s%s%s%s%s%s%s", subject, subject[0] ? ": " : "", object,
 		 f->text[0] ? f->text : strerror(f->err), attr,
 		 hint ? "; " : "", hint ? hint : "");
 }

@@ -170,15 +170,18 @@ out:
 /* Throw away what an unfinished answer left behind. */
 static void close_socket(void)
 {
+	if (!sock)
+		return;
 	mnl_socket_close(sock);
 	sock = NULL;
 }
 
-static int transport_error(int err)
+static int transport_error(int err, bool dump)
 {
 	close_socket();
 	if (err == ENOBUFS)
-		return refuse("the kernel ran out of room for its answer; try again");
+		return refuse("the kernel ran out of room for its answer; %s",
+			      dump ? "try again" : "what was asked for may have been done");
 	if (err == ENOSPC)
 		return refuse("the kernel's answer is longer than this command expects");
 	return refuse("netlink: %s", strerror(err));
@@ -193,8 +196,10 @@ static int run(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
 
 	for (tries = 0; tries < DUMP_TRIES; tries++) {
 		ret = open_socket();
-		if (ret)
+		if (ret) {
+			free(a.buf);
 			return ret;
+		}
 		a.len = 0;
 		a.interrupted = false;
 		err = exchange(m, &a, f);
@@ -206,7 +211,7 @@ static int run(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
 			break;
 	}
 	if (err) {
-		ret = transport_error(err);
+		ret = transport_error(err, dump);
 	} else if (f->err) {
 		ret = ST_REFUSED;
 	} else if (a.interrupted) {
@@ -312,7 +317,14 @@ int nl_run_failure(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
 	/* A dump ends with NLMSG_DONE, everything else with its ack. */
 	if ((nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		nlh->nlmsg_flags |= NLM_F_ACK;
-	return run(m, cb, data, f);
+	ret = run(m, cb, data, f);
+	/* The core's own: the family went since it was found. */
+	if (f->err == ENOENT && !f->text[0]) {
+		memset(f, 0, sizeof(*f));
+		family = 0;
+		return module_absent();
+	}
+	return ret;
 }
 
 int nl_run(struct msg *m, nl_cb cb, void *data)

@@ -85,7 +85,20 @@ struct attr_set {
 extern const struct attr_set *const attr_sets[];
 extern const size_t nattr_sets;
 const struct attr_set *attr_set_of(uint8_t cmd);
-/* "entry.pcp" for the attribute at offs; false if there is none. */
+/* An attribute of a request, by its offset. */
+struct attr_place {
+	char path[96];			/* "entry.pcp" */
+	const struct attr_set *set;
+	const struct nlattr *attr;
+	const struct nlattr *outer;	/* the outermost one around it, or itself */
+};
+
+/* False if there is none. */
+bool attr_find(const void *msg, size_t len, uint8_t cmd, uint32_t offs,
+	       struct attr_place *p);
+/* What a string is the name of, "map" or "device"; NULL: of nothing. */
+const char *attr_names(const struct attr_set *set, uint32_t type);
+/* Its path alone. */
 bool attr_path(const void *msg, size_t len, uint8_t cmd, uint32_t offs,
 	       char *out, size_t size);
 /* Name of an attribute that is missing in a nest (0: the message itself). */

@@ -160,15 +160,21 @@ int plan_dev_set(struct plan *p, int argc, char **argv)
 		d = &p->devs[p->ndevs++];
 		memset(d, 0, sizeof(*d));
 		memcpy(d->c.name, c.name, sizeof(d->c.name));
+		d->line = where.line;
 	}
-	if (c.named & DEV_MAP)
+	if (c.named & DEV_MAP) {
 		memcpy(d->c.map, c.map, sizeof(d->c.map));
-	if (c.named & DEV_TRUST)
+		d->map_line = where.line;
+	}
+	if (c.named & DEV_TRUST) {
 		d->c.trust = c.trust;
-	if (c.named & DEV_SCOPE)
+		d->trust_line = where.line;
+	}
+	if (c.named & DEV_SCOPE) {
 		d->c.scope = c.scope;
+		d->scope_line = where.line;
+	}
 	d->c.named |= c.named;
-	d->line = where.line;
 	return ST_OK;
 }
 
@@ -212,11 +218,10 @@ int plan_config_set(struct plan *p, int argc, char **argv)
 
 /* The message */
 
-static void span_add(struct spans *s, const struct msg *m, size_t begin,
-		     unsigned int line)
+static void span_add(struct spans *s, size_t begin, size_t end, unsigned int line)
 {
 	s->v = xrealloc(s->v, s->n + 1, sizeof(*s->v));
-	s->v[s->n++] = (struct span){ begin, m->len, line };
+	s->v[s->n++] = (struct span){ begin, end, line };
 }
 
 static void put_map(struct msg *m, const struct plan_map *map, struct spans *s)
@@ -230,10 +235,32 @@ static void put_map(struct msg *m, const struct plan_map *map, struct spans *s)
 			continue;
 		entry = m->len;
 		put_entry(m, i, map->acts[i], &map->e[i]);
-		span_add(s, m, entry, map->entry_line[i]);
+		span_add(s, entry, m->len, map->entry_line[i]);
 	}
 	msg_nest_end(m, nest);
-	span_add(s, m, nest, map->line);
+	span_add(s, nest, m->len, map->line);
+}
+
+static void put_dev(struct msg *m, const struct plan_dev *d, struct spans *s)
+{
+	size_t nest = msg_nest(m, NF_FLOW_QOS_A_RESTORE_DEV), at = m->len;
+	const struct nlattr *a;
+	unsigned int line;
+
+	put_dev_change(m, &d->c);
+	msg_nest_end(m, nest);
+	for (; at < m->len; at += NLA_ALIGN(a->nla_len)) {
+		a = (const void *)(m->buf + at);
+		line = d->line;
+		if (a->nla_type == NF_FLOW_QOS_A_DEV_MAP)
+			line = d->map_line;
+		else if (a->nla_type == NF_FLOW_QOS_A_DEV_TRUST)
+			line = d->trust_line;
+		else if (a->nla_type == NF_FLOW_QOS_A_DEV_SCOPE)
+			line = d->scope_line;
+		span_add(s, at, at + NLA_ALIGN(a->nla_len), line);
+	}
+	span_add(s, nest, m->len, d->line);
 }
 
 static bool is_changed(const struct plan_map *map)
@@ -253,12 +280,8 @@ void plan_message(const struct plan *p, struct msg *m, struct spans *s)
 	for (i = 0; i < p->nmaps; i++)
 		if (strcmp(p->maps[i].name, DEFAULT) || is_changed(&p->maps[i]))
 			put_map(m, &p->maps[i], s);
-	for (i = 0; i < p->ndevs; i++) {
-		nest = msg_nest(m, NF_FLOW_QOS_A_RESTORE_DEV);
-		put_dev_change(m, &p->devs[i].c);
-		msg_nest_end(m, nest);
-		span_add(s, m, nest, p->devs[i].line);
-	}
+	for (i = 0; i < p->ndevs; i++)
+		put_dev(m, &p->devs[i], s);
 	if (!p->limits.named)
 		return;
 	nest = msg_nest(m, NF_FLOW_QOS_A_RESTORE_CONFIG);
@@ -267,7 +290,7 @@ void plan_message(const struct plan *p, struct msg *m, struct spans *s)
 	if (p->limits.named & LIMIT_TIMEOUT)
 		msg_u32(m, NF_FLOW_QOS_A_CONFIG_FLOW_TIMEOUT, p->limits.v.flow_timeout);
 	msg_nest_end(m, nest);
-	span_add(s, m, nest, p->limits_line);
+	span_add(s, nest, m->len, p->limits_line);
 }
 
 unsigned int spans_line(const struct spans *s, uint32_t offs)

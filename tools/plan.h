@@ -19,10 +19,12 @@ struct plan_map {
 
 struct plan_dev {
 	struct dev_change c;
-	unsigned int line;
+	unsigned int line;	/* the first that names it */
+	unsigned int map_line, trust_line, scope_line;
 };
 
 struct plan {
+	size_t commands;	/* that were read */
 	struct plan_map *maps;
 	size_t nmaps;
 	struct plan_dev *devs;

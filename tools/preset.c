@@ -105,7 +105,7 @@ static int take_line(struct preset *p, const struct words *w, bool *kind,
 	return usage_error("unknown word \"%s\"", w->v[0]);
 }
 
-static int preset_read(FILE *f, struct preset *p)
+static int preset_read(FILE *f, struct preset *p, unsigned int *at)
 {
 	bool kind = false, values = false;
 	unsigned int line = 1;
@@ -114,9 +114,12 @@ static int preset_read(FILE *f, struct preset *p)
 	int got, err;
 
 	for (;;) {
-		got = words_read(f, &line, &where.line, &w);
+		got = words_read(f, &line, at, &w);
+		if (got < 0 && errno)
+			return refuse("%s", strerror(errno));
+		/* The reason is in last_error. */
 		if (got < 0)
-			return refuse("%s", errno ? strerror(errno) : "the text is bad");
+			return ST_REFUSED;
 		if (!got)
 			break;
 		err = take_line(p, &w, &kind, &values, &n);
@@ -132,8 +135,9 @@ static int preset_read(FILE *f, struct preset *p)
 
 static int preset_open(const char *name, struct preset *p)
 {
-	struct where saved = where;
-	char path[4096 + 64];
+	char path[4096 + 64], text[ERROR_MAX];
+	bool mute = error_mute;
+	unsigned int line = 1;
 	FILE *f;
 	int ret;
 
@@ -147,20 +151,27 @@ static int preset_open(const char *name, struct preset *p)
 				      name);
 		return refuse("cannot read %s: %s", path, strerror(errno));
 	}
-	where = (struct where){ path, 1 };
-	ret = preset_read(f, p);
-	where = saved;
+	/* In a batch the error begins with the batch's line, not the preset's. */
+	error_mute = true;
+	ret = preset_read(f, p, &line);
+	error_mute = mute;
 	fclose(f);
-	return ret;
+	if (!ret)
+		return ST_OK;
+	snprintf(text, sizeof(text), "%s", last_error);
+	return refuse("%s:%u: %s", path, line, text);
+}
+
+/* The name becomes a file name. */
+static bool preset_name(const char *name, size_t n)
+{
+	return n && n <= NF_FLOW_QOS_NAME_MAX && name[0] != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") >= n;
 }
 
 int preset_load(const char *name, struct preset *p)
 {
-	size_t n = strlen(name);
-
-	/* The name becomes a file name. */
-	if (!n || n >= sizeof(p->name) || name[0] == '.' ||
-	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != n)
+	if (!preset_name(name, strlen(name)))
 		return refuse("unknown preset \"%s\"; 'ftqos map presets' lists them", name);
 	return preset_open(name, p);
 }
@@ -186,9 +197,9 @@ static int is_preset(const struct dirent *d)
 {
 	size_t n = strlen(d->d_name);
 
-	return d->d_name[0] != '.' && n > strlen(SUFFIX) &&
-	       n - strlen(SUFFIX) <= NF_FLOW_QOS_NAME_MAX &&
-	       !strcmp(d->d_name + n - strlen(SUFFIX), SUFFIX);
+	return n > strlen(SUFFIX) &&
+	       !strcmp(d->d_name + n - strlen(SUFFIX), SUFFIX) &&
+	       preset_name(d->d_name, n - strlen(SUFFIX));
 }
 
 static int by_name(const void *a, const void *b)
@@ -198,10 +209,27 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* A preset for the list; a bad file is told of and left out. */
+static bool preset_usable(const char *name, struct preset *p)
+{
+	bool mute = error_mute;
+	char text[ERROR_MAX];
+	int ret;
+
+	error_mute = true;
+	ret = preset_load(name, p);
+	error_mute = mute;
+	if (!ret)
+		return true;
+	snprintf(text, sizeof(text), "%s", last_error);
+	warning("%s", text);
+	return false;
+}
+
 int preset_list(struct preset **list, size_t *n)
 {
 	struct dirent **names;
-	int i, count, ret = ST_OK;
+	int i, count;
 
 	count = scandir(preset_dir(), &names, is_preset, NULL);
 	if (count < 0)
@@ -211,14 +239,11 @@ int preset_list(struct preset **list, size_t *n)
 	*n = 0;
 	for (i = 0; i < count; i++) {
 		names[i]->d_name[strlen(names[i]->d_name) - strlen(SUFFIX)] = '\0';
-		if (!ret)
-			ret = preset_load(names[i]->d_name, &(*list)[(*n)++]);
+		if (preset_usable(names[i]->d_name, &(*list)[*n]))
+			(*n)++;
 		free(names[i]);
 	}
 	free(names);
-	if (ret)
-		free(*list);
-	else
-		qsort(*list, *n, sizeof(**list), by_name);
-	return ret;
+	qsort(*list, *n, sizeof(**list), by_name);
+	return ST_OK;
 }

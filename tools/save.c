@@ -150,7 +150,8 @@ static int write_file(FILE *f, const char *text, size_t n, const char *name)
 }
 
 /* A new file takes the place of the old one, so there is never half of one. */
-static int replace_file(const char *name, const char *text, size_t n, mode_t mode)
+static int replace_file(const char *name, const char *text, size_t n, mode_t mode,
+			const struct stat *old)
 {
 	char path[PATH_MAX];
 	int fd, ret;
@@ -159,10 +160,20 @@ static int replace_file(const char *name, const char *text, size_t n, mode_t mod
 	if ((size_t)snprintf(path, sizeof(path), "%s.XXXXXX", name) >= sizeof(path))
 		return refuse("cannot write \"%s\": %s", name, strerror(ENAMETOOLONG));
 	fd = mkstemp(path);
-	f = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!f)
+	if (fd < 0)
 		return refuse("cannot write \"%s\": %s", name, strerror(errno));
+	f = fdopen(fd, "w");
+	if (!f) {
+		ret = refuse("cannot write \"%s\": %s", name, strerror(errno));
+		close(fd);
+		unlink(path);
+		return ret;
+	}
 	ret = write_file(f, text, n, name);
+	/* Before the mode, some of whose bits a new owner takes away. */
+	if (!ret && old && fchown(fd, old->st_uid, old->st_gid))
+		ret = refuse("cannot keep the owner of \"%s\": %s", name,
+			     strerror(errno));
 	if (!ret && (fchmod(fd, mode) || fsync(fd)))
 		ret = refuse("cannot write \"%s\": %s", name, strerror(errno));
 	fclose(f);
@@ -173,7 +184,7 @@ static int replace_file(const char *name, const char *text, size_t n, mode_t mod
 	return ret;
 }
 
-static int save_to(const char *name, const char *text, size_t n)
+int save_to(const char *name, const char *text, size_t n)
 {
 	char real[PATH_MAX];
 	mode_t mask = umask(0);
@@ -184,13 +195,14 @@ static int save_to(const char *name, const char *text, size_t n)
 	umask(mask);
 	if (!strcmp(name, "-"))
 		return write_file(stdout, text, n, "standard output");
-	if (stat(name, &st))
-		return replace_file(name, text, n, 0666 & ~mask);
+	/* A link to a file that is not there yet: it is made through the link. */
+	if (stat(name, &st) && lstat(name, &st))
+		return replace_file(name, text, n, 0666 & ~mask, NULL);
 	if (S_ISREG(st.st_mode)) {
 		/* Through a symbolic link: the link stays. */
 		if (!realpath(name, real))
 			return refuse("cannot write \"%s\": %s", name, strerror(errno));
-		return replace_file(real, text, n, st.st_mode & 07777);
+		return replace_file(real, text, n, st.st_mode & 07777, &st);
 	}
 	f = fopen(name, "we");
 	if (!f)

@@ -45,7 +45,7 @@ static void abbreviations(void)
 }
 
 /* Words that no command takes are refused before the kernel is asked. */
-static void misuse(void)
+static void wrong(void)
 {
 	static const struct {
 		const char *words;
@@ -76,6 +76,8 @@ static void misuse(void)
 		{ "config show x", "unknown word \"x\"" },
 		{ "config set", "nothing to set" },
 		{ "status x", "unknown word \"x\"" },
+		{ "status -j", "options come before the object" },
+		{ "map -j", "options come before the object" },
 		{ "monitor x", "unknown word \"x\"" },
 		{ "monitor flows x", "unknown word \"x\"" },
 		{ "save a b", "unknown word \"b\"" },
@@ -89,6 +91,39 @@ static void misuse(void)
 
 		CHECK_ERROR(dispatch(NULL, argc, argv), ST_USAGE, bad[i].error);
 	}
+	argv[1] = (char *)"";
+	argv[0] = (char *)"status";
+	CHECK_ERROR(dispatch(NULL, 2, argv), ST_USAGE, "unknown word \"\"");
+	argv[0] = (char *)"map";
+	CHECK_ERROR(dispatch(NULL, 2, argv), ST_USAGE, "unknown command \"\"");
+	CHECK_ERROR(dispatch(NULL, 1, argv + 1), ST_USAGE, "unknown object \"\"");
+	/* The shell's words are none of a file's. */
+	where = (struct where){ "t", 1 };
+	argv[0] = (char *)"__complete";
+	CHECK_ERROR(dispatch(NULL, 1, argv), ST_USAGE, "unknown object \"__complete\"");
+	where = (struct where){ 0 };
+}
+
+static bool help_words(const char *words)
+{
+	char *argv[UNIT_WORDS];
+	int argc = split(words, argv);
+
+	return wants_help(argc, argv);
+}
+
+static void help_wanted(void)
+{
+	CHECK(help_words("help"));
+	CHECK(help_words("h"));
+	CHECK(help_words("map help"));
+	CHECK(help_words("map h"));
+	CHECK(help_words("status help"));
+	CHECK(!help_words(""));
+	CHECK(!help_words("map"));
+	CHECK(!help_words("map show help"));
+	CHECK(!help_words("status"));
+	CHECK(!help_words("nothing help"));
 }
 
 /* A heading for each command, in the order of the table, with its syntax. */
@@ -144,7 +179,8 @@ static void table(void)
 
 const struct test command_tests[] = {
 	{ "abbreviations", abbreviations },
-	{ "misuse", misuse },
+	{ "misuse", wrong },
+	{ "help is wanted", help_wanted },
 	{ "the table of commands", table },
 	{ "the manual page has every command", manual },
 	{ NULL, NULL },

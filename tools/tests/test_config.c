@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Actions, presets, the built-in map, configurations as text and message. */
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "parse.h"
 #include "plan.h"
@@ -289,6 +291,125 @@ static void presets_listed(void)
 	free(list);
 }
 
+static void preset_file(const char *dir, const char *name, const char *text)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = text ? fopen(path, "w") : NULL;
+	if (f) {
+		fputs(text, f);
+		fclose(f);
+	} else {
+		unlink(path);
+	}
+}
+
+/* One bad file does not take the others with it, and is told by its line. */
+static void preset_bad(void)
+{
+	static const char *const files[][2] = {
+		{ "good.preset", "description fine\nkind constant\n" },
+		{ "Bad Name.preset", "kind constant\n" },
+		{ "quote.preset", "description x\nkind 'pcp\n" },
+		{ "short.preset", "kind pcp\nvalues 1 2\n" },
+	};
+	char dir[] = "/tmp/ftqos-unit-XXXXXX", want[4096];
+	char *old = xstrdup(getenv("FTQOS_PRESETS"));
+	struct preset *list, p;
+	size_t n = 0, i;
+
+	CHECK(mkdtemp(dir));
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		preset_file(dir, files[i][0], files[i][1]);
+	setenv("FTQOS_PRESETS", dir, 1);
+	CHECK_INT(preset_list(&list, &n), ST_OK);
+	CHECK_INT(n, 1);
+	if (n)
+		CHECK_STR(list[0].name, "good");
+	free(list);
+	snprintf(want, sizeof(want), "%s/quote.preset:2: a quote is not closed", dir);
+	where = (struct where){ "t", 7 };
+	CHECK_ERROR(preset_load("quote", &p), ST_REFUSED, want);
+	CHECK_INT(where.line, 7);
+	where = (struct where){ 0 };
+	snprintf(want, sizeof(want), "%s/short.preset:", dir);
+	CHECK_ERROR(preset_load("short", &p), ST_REFUSED, want);
+	CHECK(strstr(last_error, "64 values, this one 2"));
+	setenv("FTQOS_PRESETS", old, 1);
+	free(old);
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		preset_file(dir, files[i][0], NULL);
+	rmdir(dir);
+}
+
+static bool has_text(const char *path, const char *want)
+{
+	char text[64] = "";
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return false;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	return !strcmp(text, want);
+}
+
+/* What is saved over keeps owner and mode; links stay links. */
+static void save_over(void)
+{
+	char dir[] = "/tmp/ftqos-unit-XXXXXX", file[64], link[64];
+	struct stat st;
+
+	CHECK(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/file", dir);
+	snprintf(link, sizeof(link), "%s/link", dir);
+	CHECK(!symlink("file", link));
+	CHECK_INT(save_to(link, "one", 3), ST_OK);
+	CHECK(has_text(file, "one"));
+	CHECK(!chmod(file, 0640));
+	if (!geteuid())
+		CHECK(!chown(file, 12, 34));
+	CHECK_INT(save_to(link, "two", 3), ST_OK);
+	CHECK(has_text(file, "two"));
+	CHECK(!lstat(link, &st) && S_ISLNK(st.st_mode));
+	CHECK(!stat(file, &st));
+	CHECK_INT(st.st_mode & 07777, 0640);
+	if (!geteuid()) {
+		CHECK_INT(st.st_uid, 12);
+		CHECK_INT(st.st_gid, 34);
+	}
+	CHECK_ERROR(save_to("/nowhere/file", "x", 1), ST_REFUSED, "cannot write");
+	unlink(file);
+	unlink(link);
+	/* Nothing temporary is left. */
+	CHECK(!rmdir(dir));
+}
+
+static void batch_files(void)
+{
+	CHECK_ERROR(batch("/tmp"), ST_REFUSED, "cannot open \"/tmp\": Is a directory");
+}
+
+/* A file without commands must not wipe the configuration. */
+static void restore_empty(void)
+{
+	char path[] = "/tmp/ftqos-unit-XXXXXX", *argv[] = { path, NULL };
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0);
+	CHECK_ERROR(restore(1, argv), ST_REFUSED, "nothing was changed");
+	CHECK(write(fd, "# only this\n\n", 13) == 13);
+	CHECK_ERROR(restore(1, argv), ST_REFUSED, "no commands in /tmp/ftqos-unit-");
+	CHECK(write(fd, "map 'x\n", 7) == 7);
+	CHECK_ERROR(restore(1, argv), ST_USAGE, "a quote is not closed");
+	CHECK_ERROR(batch(path), ST_USAGE, "a quote is not closed");
+	close(fd);
+	unlink(path);
+}
+
 static void builtin(void)
 {
 	struct entry e[64];
@@ -332,7 +453,7 @@ static void plans(void)
 	CHECK_STR(p.devs[0].c.map, "m");
 	CHECK_INT(p.devs[0].c.trust, NF_FLOW_QOS_TRUST_PCP);
 	CHECK_INT(p.devs[0].c.named, DEV_MAP | DEV_TRUST | DEV_ABSENT);
-	CHECK_INT(p.devs[0].line, 5);
+	CHECK_INT(p.devs[0].line, 4);
 	CHECK_INT(p.limits.v.flow_limit, 5);
 	CHECK_INT(p.limits.v.flow_timeout, 9);
 	plan_free(&p);
@@ -478,6 +599,10 @@ const struct test config_tests[] = {
 	{ "values of all presets", preset_values },
 	{ "words of map add", preset_words },
 	{ "presets are listed in order", presets_listed },
+	{ "bad files among the presets", preset_bad },
+	{ "save over a file", save_over },
+	{ "a batch is no directory", batch_files },
+	{ "restore of nothing", restore_empty },
 	{ "built-in values", builtin },
 	{ "configuration in memory", plans },
 	{ "what save writes, restore reads", save_restore },

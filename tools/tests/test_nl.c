@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "out.h"
 #include "plan.h"
 #include "unit.h"
 
@@ -30,6 +32,30 @@ static void release(void)
 	CHECK(!module_release(path, got, sizeof(got)));
 	unlink(path);
 	CHECK(!module_release(path, got, sizeof(got)));
+}
+
+static bool listed(const char *text)
+{
+	char path[] = "/tmp/ftqos-unit-XXXXXX";
+	int fd = mkstemp(path);
+	bool ret;
+
+	CHECK(fd >= 0);
+	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	ret = module_listed(path);
+	unlink(path);
+	return ret;
+}
+
+static void dependencies(void)
+{
+	CHECK(listed("a/b.ko:\nupdates/dkms/nf_flow_qos.ko: a/b.ko\n"));
+	CHECK(listed("extra/nf_flow_qos.ko.zst:\n"));
+	CHECK(!listed("a/b.ko: updates/nf_flow_qos.ko\n"));
+	CHECK(!listed("a/my_nf_flow_qos.ko:\na/nf_flow_qos.kox:\n"));
+	CHECK(!listed(""));
+	CHECK(!module_listed("/nowhere/modules.dep"));
 }
 
 static void entries(void)
@@ -137,6 +163,37 @@ static void short_attributes(void)
 	msg_free(&m);
 }
 
+/* The line of an event of a flow. */
+static void flow_line(void)
+{
+	static const uint8_t v6[16] = { 0x20, 0x01, [15] = 1 };
+	uint64_t packets = 5000000000ULL;
+	struct msg m;
+
+	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_END_NTF, 0, "%s", "");
+	msg_u32(&m, NF_FLOW_QOS_A_FLOW_PROTO, 6);
+	msg_put(&m, NF_FLOW_QOS_A_FLOW_SRC_V4, "\x0a\0\0\x01", 4);
+	msg_put(&m, NF_FLOW_QOS_A_FLOW_DST_V6, v6, sizeof(v6));
+	msg_u32(&m, NF_FLOW_QOS_A_FLOW_SPORT, 7);
+	msg_u32(&m, NF_FLOW_QOS_A_FLOW_VLAN, 10);
+	msg_u32(&m, NF_FLOW_QOS_A_FLOW_VLAN, 20);
+	msg_u32(&m, NF_FLOW_QOS_A_FLOW_DSCP, 46);
+	msg_u32(&m, NF_FLOW_QOS_A_FLOW_PRIO, 0x10010);
+	msg_put(&m, NF_FLOW_QOS_A_FLOW_PACKETS, &packets, sizeof(packets));
+	out_begin();
+	flow_print_line(finish(&m));
+	CHECK_STR(out_peek(), " proto tcp src 10.0.0.1 sport 7 dst 2001::1 vlan 10 vlan 20 dscp ef prio 1:10 packets 5000000000\n");
+	out_drop();
+	msg_free(&m);
+	/* Nothing in it, nothing printed. */
+	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_NEW_NTF, 0, "%s", "");
+	out_begin();
+	flow_print_line(finish(&m));
+	CHECK_STR(out_peek(), "\n");
+	out_drop();
+	msg_free(&m);
+}
+
 static void paths(void)
 {
 	const struct entry e = { 1, 2, KEEP };
@@ -212,7 +269,7 @@ static void refusals(void)
 		CHECK_STR(f.text, "no such map");
 		CHECK(f.has_offs);
 		nl_explain(&m, &f, out, sizeof(out));
-		CHECK_STR(out, "device \"eth0\": no such map (attribute map); 'ftqos map show' lists the maps");
+		CHECK_STR(out, "device \"eth0\": map \"nosuch\": no such map; 'ftqos map show' lists the maps");
 		msg_free(&ack);
 	}
 	/* Without an extended ack the errno speaks, with the way out. */
@@ -231,6 +288,23 @@ static void refusals(void)
 	nl_explain(&m, &f, out, sizeof(out));
 	CHECK_STR(out, "device \"eth0\": not supported yet");
 	msg_free(&ack);
+	/* The subject is not named twice, what has no name is told by its path. */
+	make_ack(&ack, ENODEV, 1, &m);
+	msg_str(&ack, NLMSGERR_ATTR_MSG, "no such device");
+	msg_u32(&ack, NLMSGERR_ATTR_OFFS, NLMSG_HDRLEN + GENL_HDRLEN);
+	nl_decode_ack(finish(&ack), &f);
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "device \"eth0\": no such device");
+	msg_free(&ack);
+	offs = m.len;
+	msg_u32(&m, 99, 1);
+	make_ack(&ack, EINVAL, 1, &m);
+	msg_str(&ack, NLMSGERR_ATTR_MSG, "Unknown attribute type");
+	msg_u32(&ack, NLMSGERR_ATTR_OFFS, (uint32_t)offs);
+	nl_decode_ack(finish(&ack), &f);
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "device \"eth0\": Unknown attribute type (attribute 99); versions differ: install module and command from one release");
+	msg_free(&ack);
 	/* Something is missing. */
 	make_ack(&ack, EINVAL, 1, &m);
 	msg_u32(&ack, 5, NF_FLOW_QOS_A_DEV_NAME);
@@ -239,6 +313,122 @@ static void refusals(void)
 	CHECK_STR(out, "device \"eth0\": Invalid argument (missing attribute name)");
 	msg_free(&ack);
 	msg_free(&m);
+}
+
+static void refusals_of_maps(void)
+{
+	struct nl_failure f = { .err = EEXIST, .has_offs = true };
+	char out[256];
+	struct msg m;
+
+	snprintf(f.text, sizeof(f.text), "it exists");
+	f.offs = NLMSG_HDRLEN + GENL_HDRLEN;
+	msg_init(&m, NF_FLOW_QOS_CMD_MAP_NEW, 0, "map \"%s\"", "default");
+	msg_str(&m, NF_FLOW_QOS_A_MAP_NAME, "default");
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "map \"default\": it exists; change it with 'ftqos map set'");
+	msg_free(&m);
+	msg_init(&m, NF_FLOW_QOS_CMD_MAP_NEW, 0, "map \"%s\"", "x");
+	msg_str(&m, NF_FLOW_QOS_A_MAP_NAME, "x");
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "map \"x\": it exists; change it with 'ftqos map set', or delete it first");
+	f.offs = (uint32_t)m.len;
+	f.err = ENOENT;
+	msg_str(&m, NF_FLOW_QOS_A_MAP_FROM, "y");
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "map \"x\": map \"y\": it exists; 'ftqos map show' lists the maps");
+	msg_free(&m);
+}
+
+/* A kernel that answers for the family, and fails as it is told. */
+static struct {
+	struct nlmsghdr request;
+	int dump_error;		/* of recvmsg(), in a dump */
+	int refusal;		/* in an ack, without a text */
+	unsigned int dumps;
+	unsigned int families;
+} kernel;
+
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf,
+				 size_t len)
+{
+	memcpy(&kernel.request, buf, sizeof(kernel.request));
+	kernel.request.nlmsg_pid = mnl_socket_get_portid(nl);
+	return (ssize_t)len;
+}
+
+static ssize_t deliver(struct msghdr *mh, struct msg *m)
+{
+	struct nlmsghdr *nlh = (void *)m->buf;
+	size_t n = m->len;
+
+	nlh->nlmsg_len = (uint32_t)n;
+	nlh->nlmsg_seq = kernel.request.nlmsg_seq;
+	nlh->nlmsg_pid = kernel.request.nlmsg_pid;
+	memset(mh->msg_name, 0, mh->msg_namelen);
+	memcpy(mh->msg_iov->iov_base, m->buf, n);
+	mh->msg_flags = 0;
+	msg_free(m);
+	return (ssize_t)n;
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags)
+{
+	static bool told;
+	uint16_t id = 0x77;
+	struct msg m;
+
+	(void)fd;
+	(void)flags;
+	if (kernel.request.nlmsg_type == GENL_ID_CTRL && !told) {
+		told = true;
+		kernel.families++;
+		msg_init(&m, CTRL_CMD_NEWFAMILY, 0, "%s", "");
+		((struct nlmsghdr *)m.buf)->nlmsg_type = GENL_ID_CTRL;
+		msg_put(&m, CTRL_ATTR_FAMILY_ID, &id, sizeof(id));
+		msg_u32(&m, CTRL_ATTR_VERSION, NF_FLOW_QOS_FAMILY_VERSION);
+		return deliver(mh, &m);
+	}
+	if (kernel.request.nlmsg_type != GENL_ID_CTRL &&
+	    (kernel.request.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
+		kernel.dumps++;
+		errno = kernel.dump_error;
+		return -1;
+	}
+	make_ack(&m, told ? 0 : kernel.refusal, 1, &(struct msg){ .len = 20 });
+	if (kernel.request.nlmsg_type == GENL_ID_CTRL)
+		told = false;
+	return deliver(mh, &m);
+}
+
+static int run_request(uint8_t cmd, uint16_t flags)
+{
+	struct msg m;
+
+	msg_init(&m, cmd, flags, "%s", "");
+	return nl_run(&m, NULL, NULL);
+}
+
+static void transport(void)
+{
+	/* A dump that never has room ends, with one line. */
+	kernel.dump_error = ENOBUFS;
+	CHECK_ERROR(run_request(NF_FLOW_QOS_CMD_MAP_GET, NLM_F_DUMP), ST_REFUSED,
+		    "ran out of room for its answer; try again");
+	CHECK_INT(kernel.dumps, 5);
+	kernel.dump_error = EIO;
+	CHECK_ERROR(run_request(NF_FLOW_QOS_CMD_MAP_GET, NLM_F_DUMP), ST_REFUSED,
+		    "netlink: Input/output error");
+	CHECK_INT(kernel.dumps, 6);
+	CHECK_INT(kernel.families, 1);
+	CHECK_INT(run_request(NF_FLOW_QOS_CMD_MAP_DEL, 0), ST_OK);
+	/* The module went: that is said, and the family asked for anew. */
+	kernel.refusal = ENOENT;
+	CHECK_ERROR(run_request(NF_FLOW_QOS_CMD_MAP_DEL, 0), ST_REFUSED,
+		    "the module nf_flow_qos is not loaded");
+	kernel.refusal = 0;
+	CHECK_INT(run_request(NF_FLOW_QOS_CMD_MAP_DEL, 0), ST_OK);
+	CHECK_INT(kernel.families, 2);
 }
 
 /* The end of a dump carries its error, and its extended ack. */
@@ -373,6 +563,42 @@ static void restore_lines(void)
 	plan_free(&p);
 }
 
+/* The line that a part of a binding comes from, and the name of its device. */
+static void restore_device(void)
+{
+	struct nl_failure f = { .err = ENODEV, .has_offs = true };
+	struct spans spans = { 0 };
+	char out[256];
+	struct plan p;
+	struct msg m;
+
+	CHECK_INT(read_text(&p, "dev set eth9\n"		/* 1 */
+			    "map add m\n"		/* 2 */
+			    "dev set eth9 map m\n"	/* 3 */
+			    "dev set eth9 scope all\n"	/* 4 */
+			    "dev set eth9 absent\n"), ST_OK);
+	CHECK_INT(p.commands, 5);
+	p.nmaps = 1;
+	msg_init(&m, NF_FLOW_QOS_CMD_RESTORE, 0, "%s", "");
+	plan_message(&p, &m, &spans);
+	f.offs = NLMSG_HDRLEN + GENL_HDRLEN + NLA_HDRLEN;
+	CHECK_INT(spans_line(&spans, f.offs), 1);
+	snprintf(f.text, sizeof(f.text), "no device");
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "device \"eth9\": no device");
+	f.offs += NLA_HDRLEN + 8;
+	CHECK_INT(spans_line(&spans, f.offs), 3);
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "device \"eth9\": map \"m\": no device");
+	f.offs += NLA_HDRLEN + 4;
+	CHECK_INT(spans_line(&spans, f.offs), 4);
+	nl_explain(&m, &f, out, sizeof(out));
+	CHECK_STR(out, "device \"eth9\": no device (attribute dev.scope)");
+	free(spans.v);
+	msg_free(&m);
+	plan_free(&p);
+}
+
 static void restore_large(void)
 {
 	struct spans spans = { 0 };
@@ -456,14 +682,19 @@ static void specification(void)
 
 const struct test nl_tests[] = {
 	{ "the release a module is for", release },
+	{ "the module in modules.dep", dependencies },
 	{ "entries in a message and back", entries },
 	{ "keep is a bit", keep_bits },
 	{ "bindings in a message and back", devices },
 	{ "attributes that are too short", short_attributes },
+	{ "the line of a flow", flow_line },
 	{ "names of attributes by offset", paths },
 	{ "refusals in words", refusals },
+	{ "refusals of maps in words", refusals_of_maps },
+	{ "a dump without room, a module that went", transport },
 	{ "the end of a dump", dump_end },
 	{ "lines of a restore by offset", restore_lines },
+	{ "a restore of a binding by offset", restore_device },
 	{ "a restore of 64 maps", restore_large },
 	{ "names of attributes as specified", specification },
 	{ NULL, NULL },

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "ftqos.h"
 
@@ -54,12 +55,20 @@ extern unsigned int failures;	/* of the test that runs */
 #define UNIT_WORDS 16
 int split(const char *words, char **argv);
 
+/* In the place of the C library's and libmnl's, see WRAP in the Makefile. */
+struct mnl_socket;
+struct msghdr;
+
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf,
+				 size_t len);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags);
+
 struct test {
 	const char *name;
 	void (*run)(void);
 };
 
 extern const struct test parse_tests[], config_tests[], nl_tests[],
-	out_tests[], command_tests[];
+	out_tests[], command_tests[], warn_tests[];
 
 #endif
