@@ -5,7 +5,6 @@
 VERSION := $(shell cat VERSION)
 DESTDIR ?=
 PREFIX ?= /usr/local
-KERNELS ?= 6.1 6.12
 MODDIR ?= updates
 
 # The kernel to build for: the running one's headers, else the newest installed
@@ -17,7 +16,10 @@ KDIR := $(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*-amd64 \
 endif
 endif
 
+# Those of the scripts by default
+ifdef KERNELS
 export KERNELS
+endif
 
 all: module tools
 
@@ -37,7 +39,8 @@ help:
 	@echo '  mutants    do the selftests notice broken code?'
 	@echo
 	@echo '  KDIR=$(KDIR)'
-	@echo '  PREFIX=$(PREFIX) KERNELS="$(KERNELS)"'
+	@echo '  PREFIX=$(PREFIX)'
+	@echo '  KERNELS="6.1 6.12 newest 6.18 s390x own own-noegress", or 7.3, 6.1-rt, 7.3-rt ...'
 	@echo '  One selftest: selftests/qemu/run -k 6.1 -- smoke.sh'
 
 kdir:

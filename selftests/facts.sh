@@ -193,9 +193,12 @@ send f2
 slow2=$slow
 in_ns "$router" ip link set wan0.7 type vlan egress 0:0
 
-# F5: DSCP from the mark of the connection, at egress
-in_ns "$router" tc qdisc add dev wan0.7 clsact
-in_ns "$router" tc filter add dev wan0.7 egress matchall \
+# F5: DSCP from the mark of the connection, at egress of the device that the fast
+# path transmits on
+tx=wan0.7
+((release <= 6018)) || tx=wan0
+in_ns "$router" tc qdisc add dev $tx clsact
+in_ns "$router" tc filter add dev $tx egress matchall \
 	action ctinfo dscp 0xfc000000 0x02000000 || bail "no ctinfo"
 offload f5 0 4005
 send f5
@@ -204,7 +207,7 @@ rules 'lan0, wan0' 'oifname "wan0.7" masquerade'
 offload nat 0 4015
 send nat
 slow5=$((slow5 + slow))
-in_ns "$router" tc qdisc del dev wan0.7 clsact
+in_ns "$router" tc qdisc del dev $tx clsact
 
 pkt_stop "$sniff"
 was=$(captured 4002 pcp 5)

@@ -41,7 +41,7 @@ quiet_neighbours
 keep_flows
 load_module
 # Every segment for itself behind the router
-in_ns "$router" bash -c 'for dev in lan0 wan0.7; do
+in_ns "$router" bash -c 'for dev in lan0 wan0 wan0.7; do
 	ethtool -K $dev tso off gso off tx-udp-segmentation off
 done' > /dev/null
 

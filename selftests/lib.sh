@@ -204,6 +204,11 @@ load_module()
 	defer rmmod nf_flow_qos
 }
 
+# The series of the kernel that runs, as a number: 6.18 is 6018
+# shellcheck disable=SC2034 # for those who source this
+IFS=.- read -r release minor _ <<< "$(uname -r)"
+release=$((release * 1000 + minor))
+
 # --- namespaces ------------------------------------------------------------
 
 ns_n=0
@@ -250,7 +255,8 @@ in_ns()
 #  |             |     |        2001:db8:2::1 |     | 2001:db8:2::2        |
 #  +-------------+     +----------------------+     +----------------------+
 #
-# With --vlan7 the addresses on the right are on wan0.7 and srv0.7 (VLAN 7).
+# With --vlan7 the addresses on the right are on wan0.7 and srv0.7 (VLAN 7), with
+# --vlans "802.1ad:100 802.1Q:5" on wan0.100.5 and srv0.100.5, and so on.
 # The addresses can be changed before the call. $wan is the router's device
 # that has the address towards the server, $srv the server's.
 
@@ -267,24 +273,32 @@ no_offloads()
 		> /dev/null 2>&1 || :
 }
 
-# topo_side NS KEEP DEV VLAN ADDR4 ADDR6 [IP COMMAND...]: one end of a cable. In
+# topo_side NS KEEP DEV VLANS ADDR4 ADDR6 [IP COMMAND...]: one end of a cable. In
 # one process, because under emulation each costs a tenth of a second.
 topo_side()
 {
 	in_ns "$1" bash -c '
-		keep=$1 dev=$2 top=$2$3 addr4=$4 addr6=$5
+		keep=$1 dev=$2 top=$2 vlans=$3 addr4=$4 addr6=$5
 		shift 5
 		for p in /proc/sys/net/ipv4/ip_forward \
 			 /proc/sys/net/ipv6/conf/all/forwarding; do
 			echo 1 > $p
 		done
+		# An address that is found to be unique changes the routes,
+		# which ends flows of IPv6
+		for p in default $dev; do
+			echo 0 > /proc/sys/net/ipv6/conf/$p/accept_dad
+		done
 		[ -n "$keep" ] || ethtool -K $dev gro off gso off tso off \
 			tx off rx off > /dev/null 2>&1
 		{
-			[ $top = $dev ] || echo "link add link $dev name $top" \
-				"type vlan id 7"
 			echo "link set $dev up"
-			echo "link set $top up"
+			for v in $vlans; do
+				echo "link add link $top name $top.${v#*:}" \
+					"type vlan protocol ${v%:*} id ${v#*:}"
+				top=$top.${v#*:}
+				echo "link set $top up"
+			done
 			echo "addr add $addr4 dev $top"
 			echo "addr add $addr6 dev $top nodad"
 			for l; do
@@ -293,22 +307,25 @@ topo_side()
 		} | ip -batch -' bash "${@:2}" || bail "cannot set up $3 in $1"
 }
 
-# topo_router [--vlan7] [--keep-offloads]
+# topo_router [--vlan7 | --vlans "PROTOCOL:VID ..."] [--keep-offloads]
 topo_router()
 {
-	local keep='' vlan=''
+	local keep='' v vlans=''
 
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--vlan7)	vlan=.7 ;;
+		--vlan7)	vlans=802.1Q:7 ;;
+		--vlans)	vlans=$2; shift ;;
 		--keep-offloads) keep=1 ;;
 		*)		bail "topo_router: $1?" ;;
 		esac
 		shift
 	done
 	setup_ns client router server
-	wan=wan0$vlan
-	srv=srv0$vlan
+	wan=wan0 srv=srv0
+	for v in $vlans; do
+		wan+=.${v#*:} srv+=.${v#*:}
+	done
 	ip -batch - <<- END || bail "cannot make veth devices"
 		link add cl0 netns $client type veth peer name lan0 netns $router
 		link add wan0 netns $router type veth peer name srv0 netns $server
@@ -316,8 +333,8 @@ topo_router()
 	topo_side "$client" "$keep" cl0 '' "$lan4.2/24" "$lan6:2/64" \
 		"route add default via $lan4.1" "route add default via $lan6:1"
 	topo_side "$router" "$keep" lan0 '' "$lan4.1/24" "$lan6:1/64"
-	topo_side "$router" "$keep" wan0 "$vlan" "$wan4.1/24" "$wan6:1/64"
-	topo_side "$server" "$keep" srv0 "$vlan" "$wan4.2/24" "$wan6:2/64" \
+	topo_side "$router" "$keep" wan0 "$vlans" "$wan4.1/24" "$wan6:1/64"
+	topo_side "$server" "$keep" srv0 "$vlans" "$wan4.2/24" "$wan6:2/64" \
 		"route add default via $wan4.1" "route add default via $wan6:1"
 	busywait 10 in_ns "$client" ping -q -c 1 -W 1 "$wan4.2" > /dev/null ||
 		bail "no way from the client to the server (IPv4)"
@@ -360,6 +377,21 @@ topo_nft()
 			\}}
 		}
 	END
+	hooks_placed
+}
+
+# hooks_placed: if something is bound the module's hooks stand before the flowtables
+# of $router, where a new one may have to wait for a second (rule 6)
+hooks_placed()
+{
+	[ ! -d /sys/module/nf_flow_qos ] || busywait 10 hooks_are_placed
+}
+
+hooks_are_placed()
+{
+	ftqos -n "$router" -j status |
+		jq -e '(.devices | length) == 0 or
+			all(.flowtables[]; .state != "unhooked")' > /dev/null
 }
 
 # slow_packets: how many packets the router forwarded on the slow path
@@ -467,8 +499,9 @@ talk_start()
 	rm -f "$fifo.in" "$fifo.out"
 }
 
-# talk COMMAND...: commands of talk.py, one an argument. Everything that they
-# send is through when this returns. Fails, and says why, if one failed.
+# talk [COMMAND...]: commands of talk.py, one an argument. Everything that they
+# send, and what was sent before, is through when this returns. Fails, and says why,
+# if one failed.
 talk()
 {
 	local line rc=0
@@ -489,6 +522,18 @@ talk_or_bail()
 	local out
 
 	out=$(talk "$@") || bail "$out"
+}
+
+# prio_bands DEV...: a prio qdisc on each of the router's, with a band for each priority
+# from 0 to 7
+prio_bands()
+{
+	local dev
+
+	for dev; do
+		echo "qdisc replace dev $dev root handle 1: prio bands 8" \
+			"priomap 0 1 2 3 4 5 6 7 0 0 0 0 0 0 0 0"
+	done | tc -n "$router" -batch - || bail "no prio qdisc"
 }
 
 # bands DEV...: packets of each class of the router's prio qdiscs there, by
@@ -515,11 +560,39 @@ minus()
 	echo "${a[*]}"
 }
 
-# quiet_neighbours: no ARP or neighbour discovery among what is counted
+# bond_below_vlan7: wan0 becomes a bond of one port, port0, with wan0.7 on it; after
+# topo_router --vlan7
+bond_below_vlan7()
+{
+	ip -batch - -n "$router" <<- END || bail "no bond"
+		link del wan0.7
+		link set wan0 down name port0
+		link add wan0 type bond mode active-backup
+		link set port0 master wan0
+		link set wan0 up
+		link add link wan0 name wan0.7 type vlan id 7
+		link set wan0.7 up
+		addr add $wan4.1/24 dev wan0.7
+		addr add $wan6:1/64 dev wan0.7 nodad
+	END
+}
+
+# quiet_neighbours: no ARP, neighbour discovery or multicast listeners' reports of
+# the router among what is counted
 quiet_neighbours()
 {
 	local c s l w
 
+	in_ns "$router" nft -f - <<- END || bail "nft refuses to keep quiet"
+		table ip6 quiet {
+			chain output {
+				type filter hook output priority filter
+				icmpv6 type { mld-listener-report, mld2-listener-report,
+					mld-listener-done, nd-router-solicit,
+					nd-neighbor-solicit } drop
+			}
+		}
+	END
 	c=$(mac_of "$client" cl0) s=$(mac_of "$server" srv0)
 	l=$(mac_of "$router" lan0) w=$(mac_of "$router" wan0)
 	ip -batch - -n "$router" <<- END &&

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Static checks, a KTAP line each: shellcheck, checkpatch --strict, man page,
-# Python, the module with W=1 and sparse for each of $KERNELS, the command's
-# own. A tool that is not there: SKIP.
+# Python, the module with W=1 and sparse for each of $KERNELS and $BUILDS, the
+# command's own. A tool that is not there: SKIP.
 
 set -u
 # shellcheck source=selftests/qemu/common.sh
@@ -11,6 +11,15 @@ set -u
 cd "$TREE" || exit 1
 [ -n "${FTQOS_NO_INSTALL-}" ] || need lint || exit 1
 
+# By itself it is done in a minute, so that not all are built for
+: "${KERNELS:=6.1 6.12 newest}"
+choose_kernels
+# shellcheck disable=SC2086 # lists
+{
+	[ -n "${FTQOS_NO_INSTALL-}" ] || need_for $KERNELS || exit 1
+	list=$(set -o pipefail; series $KERNELS 2> /dev/null) && KERNELS=$list
+	list=$(set -o pipefail; series -b $BUILDS 2> /dev/null) && BUILDS=$list
+}
 n=0
 bad=0
 out=$(mktemp)
@@ -106,9 +115,14 @@ ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$f" || return
 
 # The builds take longest: begin now, ask for the result below
 if command -v sparse > /dev/null; then
-	for k in ${KERNELS:-6.1 6.12}; do
-		"$QEMU_DIR/module.sh" --strict "$k" > /dev/null 2>&1 &
-	done
+	{
+		for k in $KERNELS; do
+			"$QEMU_DIR/module.sh" --strict "$k"
+		done
+		for k in $BUILDS; do
+			"$QEMU_DIR/module.sh" --strict -b "$k"
+		done
+	} > /dev/null 2>&1 &
 fi
 if command -v shellcheck > /dev/null; then
 	result "shellcheck" check_shell
@@ -128,19 +142,61 @@ if [ -x /usr/bin/python3 ]; then
 else
 	skip "Python syntax" "no python3"
 fi
+# What they break moves, and "make mutants" is not run as often
+apply_mutants()
+{
+	local bad=0 p
+
+	for p in selftests/mutants/*.patch; do
+		patch --dry-run -s -f -p1 < "$p" || {
+			echo "$p"
+			bad=1
+		}
+	done
+	return "$bad"
+}
+result "mutants apply" apply_mutants
 if /usr/bin/python3 -c 'import jsonschema, yaml' 2> /dev/null; then
 	result "the uapi header is what its specification gives" \
 		selftests/spec.sh
 else
 	skip "uapi header and specification" "no python3-jsonschema"
 fi
-for k in ${KERNELS:-6.1 6.12}; do
+# build KERNEL [-b]
+build()
+{
 	if command -v sparse > /dev/null; then
-		result "module builds for $k without complaints of W=1 and sparse" \
-			"$QEMU_DIR/module.sh" --strict "$k"
+		result "module builds for $1 without complaints of W=1 and sparse" \
+			"$QEMU_DIR/module.sh" --strict "${@:2}" "$1"
 	else
-		skip "module with sparse for $k" "no sparse"
+		skip "module with sparse for $1" "no sparse"
 	fi
+}
+
+# window_has_lock KERNEL: the per-CPU window is more than a pointer where, with
+# PREEMPT_RT, BH off does not keep others off the CPU; else it is not
+window_has_lock()
+{
+	local kernel module needed=0 size
+
+	kernel=$("$QEMU_DIR/kernel.sh" -b "$1") &&
+		module=$("$QEMU_DIR/module.sh" --strict -b "$1") || return
+	! grep -q '^# CONFIG_PREEMPT_RT_NEEDS_BH_LOCK is not set' \
+		"$kernel/build/.config" || needed=1
+	size=$(nm -S "$(dirname "$module")/path.o" |
+		awk '$4 == "ftq_window" { print $2 }')
+	echo "size of the window: 0x$size, needs a lock: $needed"
+	[ -n "$size" ] && [ $((16#$size > 8)) = "$needed" ]
+}
+
+for k in $KERNELS; do
+	build "$k"
+done
+for k in $BUILDS; do
+	build "$k" -b
+	[[ $k != *-rt ]] || ! command -v sparse > /dev/null ||
+		result "... with a lock for the window where $k needs one" \
+			window_has_lock "$k"
 done
 if grep -q '^lint:' tools/Makefile 2> /dev/null; then
 	result "command: lint" make -s -C tools lint

@@ -4,10 +4,11 @@
 
   pkt.py send DST [--tos N] [--sport N] [--dport N] [--count N] [--size N]
   pkt.py raw --dev DEV --dst-mac MAC --src A --dst A [--proto udp|tcp]
-             [--tags VID[:PCP[:DEI]],...] [--tos N] [--sport N] [--dport N]
+             [--tags [ad]VID[:PCP[:DEI]],...] [--tos N] [--sport N] [--dport N]
              [--count N] [--size N] [--pad N]     frames of at least N octets
+             [--ttl N] [--odd fragment|options]      what no flowtable takes
   pkt.py capture DEV [--out FILE] [--count N] [--timeout S] [--direction in|out]
-                                                     DEV any: all, with "dev"
+             [--hex 1]                               DEV any: all, with "dev"
   pkt.py echo ADDRESS [--port N] [--tos N]           UDP, until it is ended
   pkt.py server ADDRESS [--port N] [--tos N]         TCP, sends back
   pkt.py client ADDRESS [--port N] [--tos N] [--sport N] [--count N] [--size N]
@@ -19,14 +20,16 @@ captured so far, and everything to the file.
 
 Several jobs can be given to one process, separated by "+".
 
-The TOS is the whole octet (DSCP << 2). With --ready FIFO the word "ready" is
+A tag that begins with "ad" is an S-tag (802.1ad). The TOS is the whole octet (DSCP << 2). With --ready FIFO the word "ready" is
 written there as soon as packets are captured or answered.
 
 A captured packet is a line of JSON: tags (outermost first; tpid, vid, pcp,
 dei), vid, pcp and dei of the outermost (null if there is none), dscp, ecn,
-family, proto, src, dst, sport, dport, len (of the IP packet), frame (of the
-frame as it was on the wire), dir ("in" or "out"), and seq (what send, raw and
-client put into the payload), time (milliseconds of the monotonic clock).
+ttl (IPv6: hop limit), family, proto, src, dst, sport, dport, len (of the IP
+packet), frame (of the frame as it was on the wire), dir ("in" or "out"), and
+seq (what send, raw and client put into the payload), time (milliseconds of the
+monotonic clock), inner (of proto "ipip" and "ipv6": the packet inside); with
+--hex 1 also hex, the frame with all its tags.
 
 stream sends --rate packets a second from --ports source ports in turn, counts
 what comes back, and keeps "SENT RECEIVED" in the file. Errors of the network
@@ -48,7 +51,9 @@ PACKET_AUXDATA = 8
 PACKET_OUTGOING = 4
 TP_STATUS_VLAN_VALID = 0x10
 TP_STATUS_VLAN_TPID_VALID = 0x40
-PROTOS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6", 47: "gre"}
+PROTOS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6", 47: "gre", 4: "ipip",
+          41: "ipv6", 50: "esp"}
+TUNNELS = {4: 0x0800, 41: 0x86dd}
 MAGIC = b"ftqs"
 
 
@@ -120,18 +125,29 @@ def ip_packet(args, seq):
     value = checksum(pseudo + l4) or 0xffff
     l4 = l4[:where] + struct.pack("!H", value) + l4[where + 2:]
     if family == socket.AF_INET6:
+        if args.odd == "fragment":
+            l4 = struct.pack("!BBHI", proto, 0, 1, seq) + l4
+            proto = 44
+        elif args.odd == "options":
+            l4 = struct.pack("!BBBB4x", proto, 0, 1, 4) + l4
+            proto = 60
         return struct.pack("!IHBB", 6 << 28 | args.tos << 20, len(l4), proto,
-                           64) + src + dst + l4
-    head = struct.pack("!BBHHHBBH", 0x45, args.tos, 20 + len(l4), seq & 0xffff,
-                       0, 64, proto, 0) + src + dst
+                           args.ttl) + src + dst + l4
+    options = b"\1" * 4 if args.odd == "options" else b""
+    head = struct.pack("!BBHHHBBH", 0x45 + len(options) // 4, args.tos,
+                       20 + len(options) + len(l4), seq & 0xffff,
+                       0x2000 if args.odd == "fragment" else 0, args.ttl,
+                       proto, 0) + src + dst + options
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + l4
 
 
 def raw(args):
     tags = b""
     for tag in args.tags.split(",") if args.tags else []:
-        vid, pcp, dei, *_ = [int(n) for n in tag.split(":")] + [0, 0]
-        tags += struct.pack("!HH", 0x8100, pcp << 13 | dei << 12 | vid)
+        tpid = 0x88a8 if tag.startswith("ad") else 0x8100
+        vid, pcp, dei, *_ = [int(n) for n in
+                             tag.removeprefix("ad").split(":")] + [0, 0]
+        tags += struct.pack("!HH", tpid, pcp << 13 | dei << 12 | vid)
     mac = bytes.fromhex(args.dst_mac.replace(":", ""))
     ethertype = 0x86dd if ":" in args.src else 0x0800
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
@@ -168,16 +184,22 @@ def parse(frame, aux):
         ppp = struct.unpack_from("!H", frame, at + 6)[0]
         kind, at = {0x21: 0x0800, 0x57: 0x86dd}.get(ppp, 0), at + 8
     out["ethertype"] = f"{kind:#06x}"
+    out.update(parse_ip(frame, at, kind))
+    return out
+
+
+def parse_ip(frame, at, kind):
+    out = {}
     if kind == 0x0800:
         octets, tos, length = struct.unpack_from("!BBH", frame, at)
         out.update(family="ipv4", len=length)
         family = socket.AF_INET
         fragment = struct.unpack_from("!H", frame, at + 6)[0] & 0x1fff
-        proto = frame[at + 9]
+        ttl, proto = frame[at + 8], frame[at + 9]
         src, dst = frame[at + 12:at + 16], frame[at + 16:at + 20]
         at += (octets & 15) * 4
     elif kind == 0x86dd:
-        word, length, proto = struct.unpack_from("!IHB", frame, at)
+        word, length, proto, ttl = struct.unpack_from("!IHBB", frame, at)
         out.update(family="ipv6", len=length + 40)
         family = socket.AF_INET6
         tos, fragment = word >> 20 & 0xff, 0
@@ -185,15 +207,26 @@ def parse(frame, aux):
         at += 40
     else:
         return out
-    out.update(dscp=tos >> 2, ecn=tos & 3, proto=PROTOS.get(proto, str(proto)),
+    out.update(dscp=tos >> 2, ecn=tos & 3, ttl=ttl,
+               proto=PROTOS.get(proto, str(proto)),
                src=socket.inet_ntop(family, src),
                dst=socket.inet_ntop(family, dst))
+    if proto in TUNNELS and not fragment:
+        out["inner"] = parse_ip(frame, at, TUNNELS[proto])
     if proto in (6, 17) and not fragment and len(frame) >= at + 8:
         out["sport"], out["dport"] = struct.unpack_from("!HH", frame, at)
         data = at + (8 if proto == 17 else (frame[at + 12] >> 4) * 4)
         if frame[data:data + 4] == MAGIC and len(frame) >= data + 8:
             out["seq"] = struct.unpack_from("!I", frame, data + 4)[0]
     return out
+
+
+def with_tag(frame, aux):
+    if aux is None:
+        return frame
+    value = aux["pcp"] << 13 | aux["dei"] << 12 | aux["vid"]
+    return (frame[:12] + struct.pack("!HH", int(aux["tpid"], 16), value) +
+            frame[12:])
 
 
 def capture(args):
@@ -257,6 +290,8 @@ def capture(args):
         except (struct.error, IndexError):
             packet = {"short": frame.hex(), "frame": len(frame)}
         packet["dir"] = "out" if outgoing else "in"
+        if args.hex:
+            packet["hex"] = with_tag(frame, aux).hex()
         if everywhere:
             packet["dev"] = where[0]
         packet["time"] = int(time.monotonic() * 1000)
@@ -369,9 +404,9 @@ DEFAULTS = {"tos": 0, "sport": 0, "dport": 5000, "port": 5000, "count": 1,
             "size": 64, "timeout": 0, "dev": None, "dst_mac": None, "src": None,
             "dst": None, "proto": "udp", "tags": "", "out": None,
             "direction": None, "address": None, "rate": 50, "ports": 1,
-            "stat": None, "pad": 0}
+            "stat": None, "pad": 0, "ttl": 64, "odd": None, "hex": 0}
 TEXT = ("dev", "dst_mac", "src", "dst", "proto", "tags", "out", "direction",
-        "stat")
+        "stat", "odd")
 
 
 class Args:

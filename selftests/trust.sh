@@ -26,10 +26,7 @@ topo_nft
 quiet_neighbours
 keep_flows
 load_module
-tc -n "$router" -batch - <<- END || bail "no prio qdiscs"
-	qdisc add dev lan0 root handle 1: prio bands 8 priomap 0 1 2 3 4 5 6 7 0 0 0 0 0 0 0 0
-	qdisc add dev wan0 root handle 1: prio bands 8 priomap 0 1 2 3 4 5 6 7 0 0 0 0 0 0 0 0
-END
+prio_bands lan0 wan0
 # Tags as they are behind the flowtable's hook
 in_ns "$router" nft -f - <<- END || bail "nft refuses the chains"
 	insert rule inet ftq forward udp dport 6000-6003 counter name slow accept

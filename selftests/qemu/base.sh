@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# base.sh: make the part of the guests' initramfs that is the same for all of
-# them: busybox, bash and the tools of this machine's Debian packages with the
-# libraries they need, Python with PyYAML. Prints the cpio archive.
+# base.sh [ARCHITECTURE]: make the part of the guests' initramfs that is the same
+# for all of them: busybox, bash and the tools of this machine's Debian packages
+# with the libraries they need, Python with PyYAML. Prints the cpio archive. For
+# another architecture than amd64 the packages are unpacked to the cache first;
+# base.sh -s ARCHITECTURE prints where.
 
 set -e -u -o pipefail
 # shellcheck source=selftests/qemu/common.sh
@@ -13,19 +15,42 @@ set -e -u -o pipefail
 packages=(bash coreutils diffutils findutils grep gawk mawk sed jq kmod procps
 	util-linux util-linux-extra iproute2 nftables conntrack iperf3 tcpdump
 	ethtool python3.11-minimal libpython3.11-minimal libpython3.11-stdlib
-	python3-yaml python3-minimal ppp)
+	python3-yaml python3-minimal ppp pppoe iw socat libnl-3-200
+	libnl-route-3-200)
 
-mapfile -t have < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' \
-	"${packages[@]}" 2> /dev/null | sed -n 's/^installed //p')
-key=$({ dpkg-query -W "${have[@]}" busybox-static libc6 2> /dev/null
-	cat "$0"; } | sha256sum | cut -c1-16)
+# Neither documentation nor what only developers of Python want
+unwanted='/(__pycache__|lib2to3|pydoc_data|idlelib|tkinter|test)/'
+unwanted+='|/(turtledemo|ensurepip|distutils|python3/debian)/'
+unwanted+='|/systemd/|/(sysctl|modprobe)\.d/'
+
+sysroot()
+{
+	# shellcheck disable=SC2086 # a list
+	"$QEMU_DIR/sysroot.sh" "$1" "${packages[@]}" busybox-static $PKGS_tools
+}
+
+if [ "${1-}" = -s ]; then
+	sysroot "$2"
+	exit
+fi
+arch=${1-amd64}
+if [ "$arch" = amd64 ]; then
+	from=/
+	mapfile -t have < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' \
+		"${packages[@]}" 2> /dev/null | sed -n 's/^installed //p')
+	key=$(dpkg-query -W "${have[@]}" busybox-static libc6 2> /dev/null || :)
+else
+	from=$(sysroot "$arch")
+	key=$from
+fi
+key=$({ echo "$key"; cat "$0"; } | sha256sum | cut -c1-16)
 out=$CACHE/initramfs/base-$key.cpio
 lock initramfs
 if [ -e "$out" ]; then
 	echo "$out"
 	exit
 fi
-msg "making the guests' file system"
+msg "making the guests' file system ($arch)"
 mkdir -p "$CACHE/initramfs"
 root=$(mktemp -d "$CACHE/initramfs/tmp.XXXXXX")
 trap 'rm -rf "$root"' EXIT
@@ -37,39 +62,69 @@ for d in bin sbin lib lib64; do
 done
 ln -s /run "$root/var/run"
 
-dpkg -L "${have[@]}" | sort -u |
-	grep -E '^(/usr)?/(s?bin|lib|etc)/|^/etc/iproute2/' |
-	grep -v -E -e '/(__pycache__|lib2to3|pydoc_data|idlelib|tkinter|test)/' \
-		-e '/(turtledemo|ensurepip|distutils|python3/debian)/' \
-		-e '/systemd/|/(sysctl|modprobe)\.d/' |
+# list_installed: the packages' files
+list_installed()
+{
+	local f
+
+	dpkg -L "${have[@]}" | sort -u |
+		grep -E '^(/usr)?/(s?bin|lib|etc)/|^/etc/iproute2/' |
+		grep -v -E "$unwanted" |
+		while read -r f; do
+			if [ ! -d "$f" ] || [ -L "$f" ]; then
+				echo "$f"
+			fi
+		done
+	echo /etc/services
+	echo /etc/protocols
+}
+
+# list_needed: libraries of the files of standard input that the dynamic linker
+# would load, by the name it asks for and by the name of the file
+list_needed()
+{
+	local f
+
 	while read -r f; do
-		if [ ! -d "$f" ] || [ -L "$f" ]; then
-			echo "$f"
-		fi
-	done > "$root/list"
-echo /etc/services >> "$root/list"
-echo /etc/protocols >> "$root/list"
-# Libraries: what the dynamic linker would load, by the name it asks for and
-# by the name of the file
-while read -r f; do
-	case $(head -c 4 "$f" 2> /dev/null | tr -d '\0') in
-	?ELF)	ldd "$f" 2> /dev/null | grep -o '/[^ ]*' || : ;;
-	esac
-done < "$root/list" | sort -u | while read -r f; do
-	echo "$f"
-	readlink -f "$f"
-done >> "$root/list"
+		case $(head -c 4 "$f" 2> /dev/null | tr -d '\0') in
+		?ELF)	ldd "$f" 2> /dev/null | grep -o '/[^ ]*' || : ;;
+		esac
+	done | sort -u | while read -r f; do
+		echo "$f"
+		readlink -f "$f"
+	done
+}
+
+# list_unpacked: the files of the unpacked packages, which have their libraries
+list_unpacked()
+{
+	(cd "$from" && find usr/bin usr/sbin usr/lib usr/lib64 etc ! -type d) |
+		sed 's,^,/,' |
+		grep -v -E "$unwanted"'|\.(a|o|pc|h)$|^/etc/(init\.d|cron|pam)'
+	# Of the same content everywhere
+	cp /etc/services /etc/protocols "$root/etc/"
+}
+
+if [ "$arch" = amd64 ]; then
+	list_installed > "$root/list"
+	list_needed < "$root/list" > "$root/needed"
+	cat "$root/needed" >> "$root/list"
+	rm "$root/needed"
+else
+	list_unpacked > "$root/list"
+fi
 # All to /usr: the guests have merged directories, like Debian 12
 sed -E 's,^/(usr/)?(bin|sbin|lib|lib64)/,/usr/\2/,; s,^/,,' "$root/list" |
 	sort -u | while read -r f; do
-		if [ -e "/$f" ] || [ -L "/$f" ]; then
+		if [ -e "$from/$f" ] || [ -L "$from/$f" ]; then
 			echo "$f"
 		fi
-	done | tar -C / -c --no-recursion -T - | tar -C "$root" -x
+	done | tar -C "$from" -c --no-recursion -T - | tar -C "$root" -x
 rm "$root/list"
 
-# busybox fills the gaps only
-cp "$(command -v busybox)" "$root/usr/bin/busybox"
+# busybox fills the gaps only; what this machine's can do the other can
+[ "$arch" != amd64 ] ||
+	cp "$(command -v busybox)" "$root/usr/bin/busybox"
 busybox --list | while read -r a; do
 	for d in bin sbin; do
 		[ -e "$root/usr/$d/$a" ] || [ -L "$root/usr/$d/$a" ] &&

@@ -12,12 +12,19 @@ mkdir -p "$CACHE"
 
 # Debian packages by purpose
 # shellcheck disable=SC2034 # need() looks them up by name
-PKGS_build="gcc gcc-12 make libc6-dev libmnl-dev pkg-config libelf1 xz-utils
+PKGS_tools="libmnl-dev libnl-route-3-dev"
+PKGS_build="gcc gcc-12 make libc6-dev $PKGS_tools pkg-config libelf1 xz-utils
 	kmod patch"
 # shellcheck disable=SC2034
 PKGS_vm="$PKGS_build qemu-system-x86 busybox-static bash cpio zstd python3
 	python3-yaml iproute2 nftables conntrack iperf3 tcpdump ethtool
-	procps jq util-linux"
+	procps jq util-linux ppp pppoe iw socat"
+# For a kernel of our own
+# shellcheck disable=SC2034
+PKGS_own="$PKGS_build flex bison bc libelf-dev xz-utils"
+# To build for s390x and to run that
+# shellcheck disable=SC2034
+PKGS_s390x="qemu-system-misc gcc-12-s390x-linux-gnu libc6-dev-s390x-cross"
 # shellcheck disable=SC2034
 PKGS_lint="$PKGS_build sparse shellcheck perl xz-utils python3-yaml
 	python3-jsonschema"
@@ -86,6 +93,47 @@ unlock()
 	local fd=${lock_fd[$1]}
 
 	exec {fd}>&-
+}
+
+# need_for KERNEL...: what other architectures than amd64 need, and our own kernels
+need_for()
+{
+	case " $* " in
+	*' own'*) need own ;;
+	esac
+	case " $* " in
+	*' s390x '*) need s390x ;;
+	esac
+}
+
+# choose_kernels: those that $KERNELS names; by default all that are tested, and
+# in $BUILDS those that the module is only built for
+choose_kernels()
+{
+	by_default=
+	if [ -z "${KERNELS-}" ]; then
+		# shellcheck disable=SC2034 # for check.sh
+		by_default=1
+		KERNELS="6.1 6.12 newest 6.18 s390x own own-noegress"
+		: "${BUILDS=6.1-rt 6.12-rt 6.18-rt newest-rt}"
+	fi
+	export KERNELS BUILDS="${BUILDS-}"
+}
+
+# series [-b] KERNEL...: of each the series, by which results are named
+# ("newest" is none), once. -b: to build for only.
+series()
+{
+	local dir k opt=()
+
+	if [ "${1-}" = -b ]; then
+		opt=(-b)
+		shift
+	fi
+	for k; do
+		dir=$("$QEMU_DIR/kernel.sh" "${opt[@]}" "$k") || return
+		basename "$(dirname "$dir")"
+	done | awk '!seen[$0]++'
 }
 
 # hash_of FILE...: one word that changes with the names or the contents

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# module.sh [--strict] KERNEL: build nf_flow_qos.ko of this tree, as it is, for
-# the cached Debian kernel and print where it is. The sources are copied, so
+# module.sh [--strict] [-b] KERNEL: build nf_flow_qos.ko of this tree, as it is,
+# for the cached Debian kernel and print where it is. The sources are copied, so
 # that builds for several kernels do not meet. --strict: W=1 and sparse, a
-# complaint about a file of ours is an error.
+# complaint about a file of ours is an error. -b: without what is needed to run.
 #
 # FTQOS_TREE: another tree than the one this script is in.
 
@@ -17,10 +17,17 @@ if [ "${1-}" = --strict ]; then
 	strict=-strict
 	shift
 fi
-[ $# = 1 ] || die "usage: module.sh [--strict] KERNEL"
+build_only=()
+if [ "${1-}" = -b ]; then
+	build_only=(-b)
+	shift
+fi
+[ $# = 1 ] || die "usage: module.sh [--strict] [-b] KERNEL"
 tree=${FTQOS_TREE:-$TREE}
+need_for "$1"
 
-kernel=$("$QEMU_DIR/kernel.sh" "$1")
+kernel=$("$QEMU_DIR/kernel.sh" "${build_only[@]}" "$1")
+series=$(basename "$(dirname "$kernel")")
 release=$(cat "$kernel/release")
 cd "$tree"
 sources=()
@@ -31,7 +38,7 @@ key=$(find "${sources[@]}" -type f \( -name '*.[chS]' -o -name 'Kbuild' -o \
 	-name Makefile -o -name VERSION \) ! -name '*.mod.c' -print0 |
 	sort -z | xargs -0 sha256sum |
 	{ cat; echo "$kernel"; } | sha256sum | cut -c1-16)
-dir=$CACHE/build/$(echo "$tree" | sha256sum | cut -c1-8)-$1$strict
+dir=$CACHE/build/$(echo "$tree" | sha256sum | cut -c1-8)-$series$strict
 lock "build-$(basename "$dir")"
 
 if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
@@ -41,16 +48,29 @@ if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
 	find "$dir/src" \( -name '*.o' -o -name '*.ko' -o -name '*.cmd' -o \
 		-name '*.mod' -o -name '*.mod.c' -o -name modules.order -o \
 		-name Module.symvers \) -delete
-	opts=(CC=gcc-12 CONFIG_DEBUG_INFO_BTF_MODULES=)
-	[ -z "$strict" ] || opts+=(W=1 C=2 CF=-D__CHECK_ENDIAN__)
+	# What pahole and newer compilers than that are needed for
+	opts=(CC=gcc-12 CONFIG_DEBUG_INFO_BTF_MODULES=
+		CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=)
+	case $(< "$kernel/arch") in
+	s390x)	opts+=(ARCH=s390 CROSS_COMPILE=s390x-linux-gnu-
+			CC=s390x-linux-gnu-gcc-12) ;;
+	um)	opts+=(ARCH=um SUBARCH=x86_64) ;;
+	esac
+	# Not C=2, which kernels that want a newer sparse than 0.6.4 ignore.
+	# What it lacks: an operator, and the length of a string as a constant
+	[ -z "$strict" ] || opts+=(W=1 KBUILD_CHECKSRC=2
+		CF="-D__CHECK_ENDIAN__ -D__typeof_unqual__=__typeof__ \
+			'-D__builtin_strlen(s)=(sizeof(s)-1)'")
 	make -C "$kernel/build" M="$dir/src" -j"$(nproc)" "${opts[@]}" modules \
 		> "$dir/log" 2>&1 || {
 		grep -E 'error|warning|\*\*\*|undefined!' "$dir/log" |
 			sed "s,$dir/src/,,g" | awk '!seen[$0]++' | head -n 30 >&2
 		die "the module does not build for $release; log: $dir/log"
 	}
-	if [ -n "$strict" ] && sed -n "s,^$dir/src/,,p; /modpost:/p" \
-		"$dir/log" | grep -i -E '(warning|error):' |
+	# Before 6.13 with the whole path
+	if [ -n "$strict" ] && sed "s,^$dir/src/,," "$dir/log" |
+		grep -E '^(\./)?(kmod|include)/|modpost:' |
+		grep -i -E '(warning|error):' |
 		awk '!seen[$0]++ { print; n++ } END { exit !n }' >&2; then
 		die "the compiler or sparse complains ($release)"
 	fi

@@ -1,0 +1,224 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tunnels over VLAN 7 between router and server, IPv4 in IPv4 and IPv6 in IPv6.
+#
+# Since 6.19 the flowtable adds and removes the header itself. A packet that
+# enters plain has the class of its own DSCP, one that enters in the tunnel that of
+# the header outside; the flow is that of the packet inside, its tunnel is shown
+# with it. On older kernels packets towards the tunnel are offloaded as far as the
+# tunnel device, and have the priority and PCP of their class in the frame outside;
+# those out of it stay on the slow path, and are left as they are.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_tools ip nft tc conntrack ethtool python3 jq ftqos
+modprobe -a ipip ip6_tunnel 2> /dev/null
+load_module
+
+both_ways=$((release > 6018))
+in4=203.0.113 in6=2001:db8:3:
+up=$(mktemp)
+defer rm -f "$up"
+
+topo_router --vlan7
+quiet_neighbours
+# A tunnel that takes the DSCP outside from inside is not offloaded. The server's
+# has one of its own: AF31
+make_tunnels()
+{
+	ip -batch - -n "$router" <<- END &&
+		link add tun4 type ipip local $wan4.1 remote $wan4.2
+		link add tun6 type ip6tnl mode ip6ip6 local $wan6:1 remote $wan6:2 encaplimit none
+		link set tun4 up
+		link set tun6 up
+		addr add $in4.1/24 dev tun4
+		addr add $in6:1/64 dev tun6 nodad
+	END
+	ip -batch - -n "$server" <<- END &&
+		link add tun4 type ipip local $wan4.2 remote $wan4.1 tos 0x68
+		link add tun6 type ip6tnl mode ip6ip6 local $wan6:2 remote $wan6:1 encaplimit none tclass 0x68
+		link set tun4 up
+		link set tun6 up
+		addr add $in4.2/24 dev tun4
+		addr add $in6:2/64 dev tun6 nodad
+		route add $lan4.0/24 dev tun4 mtu 1400
+		route add $lan6:/64 dev tun6 mtu 1400
+	END
+	ip -batch - -n "$client" <<- END
+		route add $in4.0/24 via $lan4.1 mtu 1400
+		route add $in6:/64 via $lan6:1 mtu 1400
+	END
+}
+make_tunnels || bail "cannot make tunnels"
+topo_nft
+keep_flows
+prio_bands lan0 wan0
+pkt_bg up_pid "$server" capture srv0 --out "$up" --direction in
+
+# tags: the last phase's packets towards the server, each kind once: protocol
+# outside, inside, VLAN ID and PCP
+tags()
+{
+	phase "$up_pid" "$up"
+	tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
+		jq -r 'select(.inner.dport == 5000) |
+			"\(.proto) \(.inner.proto) \(.vid):\(.pcp)"' | sort -u
+}
+# kinds UDP TCP: with these PCPs
+kinds()
+{
+	printf '%s\n' "ipip tcp 7:$2" "ipip udp 7:$1" "ipv6 tcp 7:$2" \
+		"ipv6 udp 7:$1"
+}
+# grown BEFORE AFTER BAND: by how much
+grown()
+{
+	minus "$2" "$1" | cut -d' ' -f$(($3 + 1))
+}
+
+talk_serve "$server"
+talk_start "$client"
+# UDP is EF, TCP is AF41, answers are neither
+talk_or_bail "open a udp $in4.2 5000 0xb8 4000" "open b udp $in6:2 5000 0xb8 4001" \
+	"open c tcp $in4.2 5000 0x88 4002" "open d tcp $in6:2 5000 0x88 4003" \
+	"ping 3 64 *"
+for f in ipv4 ipv6; do
+	check "UDP of $f is offloaded" busywait 10 offloaded udp 5000 $f
+	check "TCP of $f is offloaded" busywait 10 offloaded tcp 5000 $f
+done
+talk_or_bail "ping 1 64 *"
+phase "$up_pid" "$up"
+slow=$(slow_packets)
+talk_or_bail "ping 4 64 *"
+check_eq "unbound: no PCP" "$(kinds 0 0)" "$(tags)"
+# Of TCP an acknowledgement may come by itself
+slow=$(($(slow_packets) - slow))
+if ((both_ways)); then
+	check_eq "both directions are taken" 0 "$slow"
+else
+	check "those out of the tunnel are not taken" test "$slow" -ge 16
+fi
+
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev set wan0.7
+	dev set lan0
+END
+phase "$up_pid" "$up"
+slow=$(slow_packets)
+before=$(bands lan0 wan0)
+talk_or_bail "ping 4 64 *"
+after=$(bands lan0 wan0)
+slow=$(($(slow_packets) - slow))
+check_eq "into the tunnel: the frame outside has the PCP of the class" \
+	"$(kinds 5 4)" "$(tags)"
+{ read -r lan_before; read -r wan_before; } <<< "$before"
+{ read -r lan_after; read -r wan_after; } <<< "$after"
+note "lan0: $lan_before -> $lan_after, wan0: $wan_before -> $wan_after"
+check_eq "into the tunnel: UDP went to its band" 8 \
+	"$(grown "$wan_before" "$wan_after" 5)"
+check "into the tunnel: TCP went to its band" test \
+	"$(grown "$wan_before" "$wan_after" 4)" -ge 8
+if ((both_ways)); then
+	check_eq "nothing came to the forward chain" 0 "$slow"
+	check "out of the tunnel: the class is the outer header's" test \
+		"$(grown "$lan_before" "$lan_after" 3)" -ge 16
+	check "out of the tunnel: none is of the inner header's class" test \
+		"$(grown "$lan_before" "$lan_after" 0)" -lt 8
+else
+	check "out of the tunnel: still on the slow path" test "$slow" -ge 16
+	check "out of the tunnel: the slow path's priority is left alone" test \
+		"$(grown "$lan_before" "$lan_after" 0)" -ge 16
+fi
+
+# --- what flow show says --------------------------------------------------------
+
+flows()
+{
+	ftqos -n "$router" -j flow show iif "$1" |
+		jq -c "sort_by(.sport, .dport) | .[] | $2"
+}
+ftqos -n "$router" flow flush
+talk_or_bail "ping 4 64 a b"
+check_eq "flow show: into the tunnel, plain" \
+	"[\"ipv4\",\"udp\",\"$lan4.2\",\"$in4.2\",46,null,null,null,4,368]
+[\"ipv6\",\"udp\",\"$lan6:2\",\"$in6:2\",46,null,null,null,4,448]" \
+	"$(flows lan0 'select(.proto == "udp") | [.family, .proto, .src, .dst,
+		.class, .vlan, .tun_src, .tun_dst, .packets, .bytes]')"
+if ((both_ways)); then
+	check_eq "flow show: out of the tunnel, which is shown" \
+		"[\"$in4.2\",\"$lan4.2\",5000,4000,26,[7],\"$wan4.2\",\"$wan4.1\",4,448]
+[\"$in6:2\",\"$lan6:2\",5000,4001,26,[7],\"$wan6:2\",\"$wan6:1\",4,608]" \
+		"$(flows wan0 'select(.proto == "udp") | [.src, .dst, .sport,
+			.dport, .dscp, .vlan, .tun_src, .tun_dst, .packets,
+			.bytes]')"
+	text=$(ftqos -n "$router" flow show iif wan0 sport 5000)
+	check "flow show: as text" grep -q -E \
+		"TUN-SRC +TUN-DST +PROTO" <<< "$text"
+	check "flow show: as text, the addresses" grep -q -E \
+		" $wan4.2 +$wan4.1 +udp +$in4.2:5000 +$lan4.2:4000 " <<< "$text"
+else
+	check_eq "flow show: nothing out of the tunnel" "" "$(flows wan0 .)"
+fi
+
+# --- a tag with a PCP outside of the tunnel -------------------------------------
+
+ip -n "$server" link set srv0.7 type vlan egress-qos-map 0:6
+ftqos -n "$router" -b - <<- END
+	stats reset
+	dev set wan0.7 trust pcp
+END
+slow=$(slow_packets)
+talk_or_bail "ping 4 64 a b"
+if ((both_ways)); then
+	check_eq "frames with a PCP are taken" "$slow" "$(slow_packets)"
+	check "... and counted" test 8 -le \
+		"$(ftqos -n "$router" -j stats | jq .ingress_pcp_cleared)"
+	check_eq "trust pcp: the class is the tag's" "48 48" \
+		"$(flows wan0 'select(.proto == "udp") | .class' | xargs)"
+else
+	check_eq "frames with a PCP are slow, as all" $((slow + 8)) \
+		"$(slow_packets)"
+fi
+ftqos -n "$router" dev set wan0.7 trust dscp
+
+# --- large packets, segmented behind the tunnel ---------------------------------
+
+in_ns "$client" ethtool -K cl0 tso on gso on tx on > /dev/null 2>&1
+phase "$up_pid" "$up"
+talk_or_bail "bulk 60000 c" "bulk 60000 d"
+phase "$up_pid" "$up"
+pkt_stop "$up_pid"
+# without the pure acknowledgements
+large=$(tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
+	jq -r 'select(.inner.dport == 5000 and .inner.len > 1000) |
+		"\(.proto) \(.pcp)"' | sort | uniq -c | xargs)
+note "$large"
+check "TCP bulk: there are segments of either tunnel" grep -q -E \
+	'^[0-9]{2,} ipip .* [0-9]{2,} ipv6 ' <<< "$large"
+check_eq "TCP bulk: every segment has the PCP" "ipip 4 ipv6 4" \
+	"$(sed -E 's/[0-9]+ (ip[^ ]+ [0-9])/\1/g' <<< "$large")"
+
+# --- large packets that come in the tunnel --------------------------------------
+
+# They count as what the client then gets, each with the header of the tunnel
+if ((both_ways)); then
+	in_ns "$server" bash -c 'for d in srv0 srv0.7 tun4 tun6; do
+		ethtool -K $d tso on gso on tx on
+	done' > /dev/null 2>&1
+	: > "$up"
+	pkt_bg lan_pid "$client" capture cl0 --out "$up" --direction in
+	ftqos -n "$router" flow flush
+	slow=$(slow_packets)
+	talk_or_bail "bulk 60000 c" "bulk 60000 d"
+	pkt_stop "$lan_pid"
+	check_eq "TCP bulk out of the tunnel: all of it is taken" "$slow" \
+		"$(slow_packets)"
+	wire=$(jq -s -c 'map(select(.sport == 5000)) | group_by(.family) | .[] |
+		[length, (map(.len + if .family == "ipv4" then 20 else 40 end) |
+			add)]' "$up")
+	check_eq "TCP bulk out of the tunnel: packets and bytes of the segments" \
+		"$wire" "$(ftqos -n "$router" -j flow show iif wan0 proto tcp |
+			jq -c 'sort_by(.family) | .[] | [.packets, .bytes]')"
+fi
+finish
