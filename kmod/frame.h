@@ -157,15 +157,17 @@ static inline bool ftq_frame_ip(const struct sk_buff *skb,
  * ftq_frame_inside() - read the IP header inside a tunnel's
  * @skb: frame
  * @frame: filled by ftq_frame_read(), and ftq_frame_ip() has read its header, of
- *	protocol ftq_key_tunnel()
+ *	protocol IPPROTO_IPIP or IPPROTO_IPV6
+ * @family: set to NFPROTO_IPV4 or NFPROTO_IPV6, by the header's version
  * @proto: set to the IP protocol inside
  *
- * Return: false if it is cut short.
+ * Return: false if it is cut short, or neither version.
  */
 static inline bool ftq_frame_inside(const struct sk_buff *skb,
-				    const struct ftq_frame *frame, u8 *proto)
+				    const struct ftq_frame *frame, u8 *family,
+				    u8 *proto)
 {
-	struct ftq_frame inside = { .family = frame->family };
+	struct ftq_frame inside = { };
 	u8 dscp, _first;
 	const u8 *first;
 
@@ -174,6 +176,11 @@ static inline bool ftq_frame_inside(const struct sk_buff *skb,
 		return false;
 	inside.ip = frame->ip + (frame->family == NFPROTO_IPV4 ?
 				 (*first & 0xf) * 4 : sizeof(struct ipv6hdr));
+	first = skb_header_pointer(skb, inside.ip, sizeof(_first), &_first);
+	if (!first)
+		return false;
+	inside.family = *first >> 4 == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	*family = inside.family;
 	return ftq_frame_ip(skb, &inside, &dscp, proto);
 }
 

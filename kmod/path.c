@@ -356,6 +356,16 @@ not_next:
 	return NF_ACCEPT;
 }
 
+/* Does packets' way on from here lead through a queue? */
+static bool ftq_path_queues(const struct net_device *dev)
+{
+	const struct Qdisc *qdisc;
+
+	qdisc = rcu_dereference_check(netdev_get_tx_queue(dev, 0)->qdisc,
+				      rcu_read_lock_bh_held());
+	return qdisc && qdisc->enqueue;
+}
+
 /*
  * Can this be what IPsec made of a segment? It segments before it encrypts: below
  * an interface of its own or of a tunnel, or, by a policy, before any device has
@@ -386,7 +396,7 @@ static bool ftq_path_segment(const struct ftq_window *win,
 			     const struct sk_buff *skb,
 			     const struct ftq_frame *frame)
 {
-	u8 dscp, proto;
+	u8 dscp, family, proto;
 
 	if (!ftq_frame_ip(skb, frame, &dscp, &proto))
 		return false;
@@ -399,7 +409,31 @@ static bool ftq_path_segment(const struct ftq_window *win,
 	if (proto == win->proto)
 		return true;
 	return proto == ftq_key_tunnel(frame->family) &&
-	       ftq_frame_inside(skb, frame, &proto) && proto == win->proto;
+	       ftq_frame_inside(skb, frame, &family, &proto) &&
+	       proto == win->proto;
+}
+
+/*
+ * Is this the packet that the window is for, in an skb that a tunnel device made of
+ * it? Kernels before the stable releases of 2026 do so to have room for the header
+ * of an IPv6 tunnel (skb_realloc_headroom() in ip6_tnl_xmit()), SIT to this day. The
+ * device, whose packets begin with an IP header, has seen it last, let no other wait
+ * before it, and what comes now has the packet's protocol in a tunnel's header.
+ */
+static bool ftq_path_renewed(const struct ftq_window *win,
+			     const struct sk_buff *skb,
+			     const struct ftq_frame *frame)
+{
+	const struct net_device *seen = win->seen;
+	u8 dscp, family, proto;
+
+	if (!seen || likely(seen->type == ARPHRD_ETHER) ||
+	    skb_is_gso(skb) != win->gso || ftq_path_queues(seen))
+		return false;
+	return ftq_frame_ip(skb, frame, &dscp, &proto) &&
+	       (proto == IPPROTO_IPIP || proto == IPPROTO_IPV6) &&
+	       ftq_frame_inside(skb, frame, &family, &proto) &&
+	       family == win->family && proto == win->proto;
 }
 
 /*
@@ -423,7 +457,14 @@ static bool ftq_path_ours(struct ftq_window *win, const struct ftq_dev *fd,
 			   skb_shinfo(skb)->gso_type & SKB_GSO_ESP;
 		return true;
 	}
-	if (!win->gso || skb_is_gso(skb) || win->seen == state->out)
+	if (win->seen == state->out)
+		return false;
+	if (!win->queue && unlikely(ftq_path_renewed(win, skb, frame))) {
+		win->skb = skb;
+		win->seen = state->out;
+		return true;
+	}
+	if (!win->gso || skb_is_gso(skb))
 		return false;
 	/*
 	 * A queue lets others' packets go on to the devices below it. The
@@ -436,16 +477,6 @@ static bool ftq_path_ours(struct ftq_window *win, const struct ftq_dev *fd,
 		return false;
 
 	return ftq_path_segment(win, fd, skb, frame);
-}
-
-/* Does packets' way on from here lead through a queue? */
-static bool ftq_path_queues(const struct net_device *dev)
-{
-	const struct Qdisc *qdisc;
-
-	qdisc = rcu_dereference_check(netdev_get_tx_queue(dev, 0)->qdisc,
-				      rcu_read_lock_bh_held());
-	return qdisc && qdisc->enqueue;
 }
 
 /*

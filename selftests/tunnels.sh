@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tunnels over VLAN 7 between router and server, IPv4 in IPv4 and IPv6 in IPv6.
+# Tunnels over VLAN 7 between router and server, IPv4 in IPv4 and IPv6 in IPv6; and
+# IPv6 in IPv4, whose device the kernel does not bypass (SIT).
 #
 # Since 6.19 the flowtable adds and removes the header itself. A packet that
 # enters plain has the class of its own DSCP, one that enters in the tunnel that of
@@ -13,11 +14,11 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tools ip nft tc conntrack ethtool python3 jq ftqos
-modprobe -a ipip ip6_tunnel 2> /dev/null
+modprobe -a ipip ip6_tunnel sit 2> /dev/null
 load_module
 
 both_ways=$((release > 6018))
-in4=203.0.113 in6=2001:db8:3:
+in4=203.0.113 in6=2001:db8:3: six=2001:db8:4:
 up=$(mktemp)
 defer rm -f "$up"
 
@@ -30,28 +31,36 @@ make_tunnels()
 	ip -batch - -n "$router" <<- END &&
 		link add tun4 type ipip local $wan4.1 remote $wan4.2
 		link add tun6 type ip6tnl mode ip6ip6 local $wan6:1 remote $wan6:2 encaplimit none
+		link add six4 type sit local $wan4.1 remote $wan4.2
 		link set tun4 up
 		link set tun6 up
+		link set six4 up
 		addr add $in4.1/24 dev tun4
 		addr add $in6:1/64 dev tun6 nodad
+		addr add $six:1/64 dev six4 nodad
 	END
 	ip -batch - -n "$server" <<- END &&
 		link add tun4 type ipip local $wan4.2 remote $wan4.1 tos 0x68
 		link add tun6 type ip6tnl mode ip6ip6 local $wan6:2 remote $wan6:1 encaplimit none tclass 0x68
+		link add six4 type sit local $wan4.2 remote $wan4.1
 		link set tun4 up
 		link set tun6 up
+		link set six4 up
 		addr add $in4.2/24 dev tun4
 		addr add $in6:2/64 dev tun6 nodad
+		addr add $six:2/64 dev six4 nodad
 		route add $lan4.0/24 dev tun4 mtu 1400
 		route add $lan6:/64 dev tun6 mtu 1400
 	END
 	ip -batch - -n "$client" <<- END
 		route add $in4.0/24 via $lan4.1 mtu 1400
 		route add $in6:/64 via $lan6:1 mtu 1400
+		route add $six:/64 via $lan6:1 mtu 1400
 	END
 }
 make_tunnels || bail "cannot make tunnels"
-topo_nft
+# A device at the bottom has to be in the flowtable there
+topo_nft --devices "lan0, wan0$( ((!both_ways)) || echo ", six4")"
 keep_flows
 prio_bands lan0 wan0
 pkt_bg up_pid "$server" capture srv0 --out "$up" --direction in
@@ -181,6 +190,70 @@ else
 		"$(slow_packets)"
 fi
 ftqos -n "$router" dev set wan0.7 trust dscp
+
+# --- IPv6 in IPv4 ---------------------------------------------------------------
+
+# SIT makes a new skb of a packet that has too little room in front for its header.
+# Answers come through another tunnel, from another address.
+six_is_offloaded()
+{
+	talk "send 1 64 e" && in_ns "$router" conntrack -L -f ipv6 -p udp 2> /dev/null |
+		grep 'sport=4004 ' | grep -q -E '\[(HW_)?OFFLOAD\]'
+}
+six_seen()
+{
+	tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
+		jq -r 'select(.inner.sport == 4004) |
+			"\(.proto) \(.family) \(.inner.family) \(.vid):\(.pcp)"' |
+		sort | uniq -c | xargs
+}
+talk_or_bail "open e udp $six:2 5000 0xb8 4004"
+check "IPv6 in IPv4: UDP is offloaded" busywait 10 six_is_offloaded
+phase "$up_pid" "$up"
+before=$(bands wan0)
+talk_or_bail "send 4 64 e"
+phase "$up_pid" "$up"
+check_eq "IPv6 in IPv4: the frame outside has the PCP of the class" \
+	"4 ipv6 ipv4 ipv6 7:5" "$(six_seen)"
+check_eq "IPv6 in IPv4: ... and went to its band" 4 \
+	"$(grown "$before" "$(bands wan0)" 5)"
+
+# A packet of AF31, of the slow path, waits in a queue of the device until one of the
+# flow comes, in whose window it leaves: untouched.sh tells how
+raw="raw --dev cl0 --dst-mac $(mac_of "$router" lan0) --src $lan6:2 --dst $six:2
+	--proto udp --dport 9"
+went_along()
+{
+	tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' | tac |
+		jq -r 'select(.inner.family == "ipv6" and .family == "ipv4") |
+			"\(.inner.dscp) \(.inner.sport)"' | awk '
+		held == 1 && $2 == 4004 { along = 1 }
+		{ held = $1 == 26 }
+		END { exit !along }'
+}
+waits_in_queue()
+{
+	tc -n "$router" qdisc replace dev six4 root tbf rate 80bit burst 1600 \
+		limit 100000 || bail "no tbf"
+	# shellcheck disable=SC2086 # words
+	pkt "$client" $raw --sport 4100 --tos 0x28 --size 1300 + \
+		$raw --sport 4101 --tos 0x68 --size 600
+	tc -n "$router" qdisc change dev six4 root tbf rate 1gbit burst 200k \
+		limit 400000 || bail "cannot change tbf"
+	talk_or_bail "send 1 64 e"
+	phase "$up_pid" "$up"
+	went_along
+}
+# Not offloaded
+in_ns "$router" nft insert rule inet ftq forward udp dport 9 accept
+phase "$up_pid" "$up"
+check "six4 with a queue: a packet waits in it until another comes" \
+	busywait 20 waits_in_queue
+check_eq "six4 with a queue: what waited in it has no PCP" 7:0 \
+	"$(tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
+		jq -r 'select(.inner.dscp == 26 and .inner.sport == 4101) |
+			"\(.vid):\(.pcp)"' | sort -u)"
+tc -n "$router" qdisc del dev six4 root
 
 # --- large packets, segmented behind the tunnel ---------------------------------
 
