@@ -66,6 +66,8 @@ house()
 port_vlan()
 {
 	bridge -n "$router" vlan add dev lan0 "$@" || bail "no VLAN of the port"
+	# The kernel does not tell of it: the module looks every 2 s, or if it is asked
+	hooks_placed
 }
 
 # --- a VLAN device of the bridge -------------------------------------------------

@@ -3,7 +3,8 @@
 #
 # What "make check" makes of results: a skip is accepted on the kernels, of the
 # script and for the reason that selftests/expected-skips has, and no other; a
-# line of that file which is none is a failure. Runs anywhere.
+# line of that file which is none is a failure. And which scripts are run once more.
+# Runs anywhere.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -59,4 +60,28 @@ check "no list is a failure" grep '^not ok' \
 check_eq "what is no skip stays as it is" $'ok\t6.1\tx.sh\ty' \
 	"$(printf 'ok\t6.1\tx.sh\ty\n' | awk -v list="$LIB_DIR/expected-skips" \
 		-f "$LIB_DIR/qemu/skips.awk")"
+
+# again MAX RESULT...: what is run once more, of results "VERDICT KERNEL SCRIPT TEST"
+again()
+{
+	printf '%s\n' "${@:2}" | awk -v max="$1" -f "$LIB_DIR/qemu/again.awk" | xargs
+}
+bad=$'not ok\t'
+good=$'ok\t6.1\tx.sh\ty'
+check_eq "nothing failed: nothing is run again" "" "$(again 5 "$good")"
+check_eq "a script of which two tests failed is, once" "6.1 x.sh" \
+	"$(again 5 "$good" "$bad"$'6.1\tx.sh\ta' "$bad"$'6.1\tx.sh\tb')"
+check_eq "... on each kernel where one did" "6.1 x.sh 7.3 x.sh" \
+	"$(again 2 "$bad"$'6.1\tx.sh\ta' "$bad"$'7.3\tx.sh\ta')"
+check_eq "... but not if that are too many" "" \
+	"$(again 1 "$bad"$'6.1\tx.sh\ta' "$bad"$'7.3\tx.sh\ta')"
+check_eq "... nor if the kernel complained during it" "6.1 z.sh" \
+	"$(again 5 "$bad"$'6.1\tx.sh\ta' "$bad"$'6.1\tx.sh\tkernel log: BUG: b' \
+		"$bad"$'6.1\tz.sh\ta')"
+check_eq "... or at an unknown time" "7.3 x.sh" \
+	"$(again 5 "$bad"$'6.1\tx.sh\ta' "$bad"$'6.1\trun\tkernel log: BUG: b' \
+		"$bad"$'7.3\tx.sh\ta')"
+check_eq "... or it did not end" "" "$(again 5 "$bad"$'6.1\tx.sh\tstopped after 9 s')"
+check_eq "lint and unit tests are not" "" \
+	"$(again 5 "$bad"$'here\tlint\ta' "$bad"$'here\tharness.sh\ta')"
 finish
