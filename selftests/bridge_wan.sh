@@ -57,6 +57,8 @@ isp()
 port_vlan()
 {
 	bridge -n "$router" vlan add dev wan0 "$@" || bail "no VLAN of the port"
+	# The kernel does not tell of it: the module looks every 2 s, or if it is asked
+	hooks_placed
 }
 
 open_kinds "plain bridge"
