@@ -15,6 +15,8 @@
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 #include <net/dsfield.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
 
 #include "key.h"
 
@@ -154,32 +156,69 @@ static inline bool ftq_frame_ip(const struct sk_buff *skb,
 }
 
 /**
- * ftq_frame_inside() - read the IP header inside a tunnel's
+ * ftq_frame_fragment() - is a frame's IP packet a fragment, the first included
  * @skb: frame
- * @frame: filled by ftq_frame_read(), and ftq_frame_ip() has read its header, of
- *	protocol IPPROTO_IPIP or IPPROTO_IPV6
- * @family: set to NFPROTO_IPV4 or NFPROTO_IPV6, by the header's version
+ * @frame: filled by ftq_frame_read(), and ftq_frame_ip() has read its header
+ */
+static inline bool ftq_frame_fragment(const struct sk_buff *skb,
+				      const struct ftq_frame *frame)
+{
+	const struct ipv6hdr *v6;
+	const struct iphdr *v4;
+	struct ipv6hdr _v6;
+	struct iphdr _v4;
+
+	if (frame->family == NFPROTO_IPV4) {
+		v4 = skb_header_pointer(skb, frame->ip, sizeof(_v4), &_v4);
+		return v4 && ip_is_fragment(v4);
+	}
+	v6 = skb_header_pointer(skb, frame->ip, sizeof(_v6), &_v6);
+	return v6 && v6->nexthdr == IPPROTO_FRAGMENT;
+}
+
+/**
+ * ftq_frame_inside() - read the IP header inside a tunnel's, of IP in IP
+ * @skb: frame
+ * @frame: filled by ftq_frame_read()
+ * @family: set to NFPROTO_IPV4 or NFPROTO_IPV6
  * @proto: set to the IP protocol inside
  *
- * Return: false if it is cut short, or neither version.
+ * An IPv6 tunnel puts its encapsulation limit between (RFC 2473, 5.1).
+ *
+ * Return: false if it is another protocol, a fragment, or cut short.
  */
 static inline bool ftq_frame_inside(const struct sk_buff *skb,
 				    const struct ftq_frame *frame, u8 *family,
 				    u8 *proto)
 {
 	struct ftq_frame inside = { };
-	u8 dscp, _first;
-	const u8 *first;
+	const struct ipv6_opt_hdr *opt;
+	struct ipv6_opt_hdr _opt;
+	const struct iphdr *ip;
+	struct iphdr _ip;
+	u8 dscp, outer;
 
-	first = skb_header_pointer(skb, frame->ip, sizeof(_first), &_first);
-	if (!first)
+	if (!ftq_frame_ip(skb, frame, &dscp, &outer) ||
+	    ftq_frame_fragment(skb, frame))
 		return false;
-	inside.ip = frame->ip + (frame->family == NFPROTO_IPV4 ?
-				 (*first & 0xf) * 4 : sizeof(struct ipv6hdr));
-	first = skb_header_pointer(skb, inside.ip, sizeof(_first), &_first);
-	if (!first)
-		return false;
-	inside.family = *first >> 4 == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	inside.ip = frame->ip + sizeof(struct ipv6hdr);
+	if (frame->family == NFPROTO_IPV4) {
+		ip = skb_header_pointer(skb, frame->ip, sizeof(_ip), &_ip);
+		if (!ip || ip->ihl < 5)
+			return false;
+		inside.ip = frame->ip + ip->ihl * 4;
+	} else if (outer == IPPROTO_DSTOPTS) {
+		opt = skb_header_pointer(skb, inside.ip, sizeof(_opt), &_opt);
+		if (!opt)
+			return false;
+		outer = opt->nexthdr;
+		inside.ip += ipv6_optlen(opt);
+	}
+
+	if (outer == IPPROTO_IPIP)
+		inside.family = NFPROTO_IPV4;
+	else if (outer == IPPROTO_IPV6)
+		inside.family = NFPROTO_IPV6;
 	*family = inside.family;
 	return ftq_frame_ip(skb, &inside, &dscp, proto);
 }

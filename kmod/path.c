@@ -404,36 +404,82 @@ static bool ftq_path_segment(const struct ftq_window *win,
 		return ftq_path_ipsec(win, fd, skb);
 	if (!win->seen && !(frame->key & FTQ_KEY_SESSION))
 		return false;
-	if (frame->family != win->family)
-		return false;
-	if (proto == win->proto)
+	if (frame->family == win->family && proto == win->proto)
 		return true;
-	return proto == ftq_key_tunnel(frame->family) &&
-	       ftq_frame_inside(skb, frame, &family, &proto) &&
-	       proto == win->proto;
+	return ftq_frame_inside(skb, frame, &family, &proto) &&
+	       family == win->family && proto == win->proto;
+}
+
+/*
+ * Where a tunnel device of IP in IP sends packets to, or NULL: @dev is none. All
+ * zero: to no one in particular.
+ */
+static const void *ftq_path_remote(const struct net_device *dev, u8 *family)
+{
+	switch (dev->type) {
+	case ARPHRD_TUNNEL:
+	case ARPHRD_SIT:
+		*family = NFPROTO_IPV4;
+		return dev->broadcast;
+	case ARPHRD_TUNNEL6:
+		*family = NFPROTO_IPV6;
+		return dev->broadcast;
+	default:
+		return NULL;
+	}
 }
 
 /*
  * Is this the packet that the window is for, in an skb that a tunnel device made of
  * it? Kernels before the stable releases of 2026 do so to have room for the header
  * of an IPv6 tunnel (skb_realloc_headroom() in ip6_tnl_xmit()), SIT to this day. The
- * device, whose packets begin with an IP header, has seen it last, let no other wait
- * before it, and what comes now has the packet's protocol in a tunnel's header.
+ * device has seen it last and let no other wait before it, and what comes now goes
+ * to that tunnel's other end and has the packet's protocol inside.
  */
 static bool ftq_path_renewed(const struct ftq_window *win,
 			     const struct sk_buff *skb,
 			     const struct ftq_frame *frame)
 {
-	const struct net_device *seen = win->seen;
-	u8 dscp, family, proto;
+	static const struct in6_addr anyone;
+	u8 family, outer, proto;
+	unsigned int len, off;
+	const void *remote, *to;
+	struct in6_addr _to;
 
-	if (!seen || likely(seen->type == ARPHRD_ETHER) ||
-	    skb_is_gso(skb) != win->gso || ftq_path_queues(seen))
+	if (!win->seen || likely(win->seen->type == ARPHRD_ETHER) ||
+	    skb_is_gso(skb) != win->gso || ftq_path_queues(win->seen))
 		return false;
-	return ftq_frame_ip(skb, frame, &dscp, &proto) &&
-	       (proto == IPPROTO_IPIP || proto == IPPROTO_IPV6) &&
-	       ftq_frame_inside(skb, frame, &family, &proto) &&
-	       family == win->family && proto == win->proto;
+	remote = ftq_path_remote(win->seen, &outer);
+	if (!remote || frame->family != outer ||
+	    !ftq_frame_inside(skb, frame, &family, &proto) ||
+	    family != win->family || proto != win->proto)
+		return false;
+
+	len = sizeof(struct in_addr);
+	off = offsetof(struct iphdr, daddr);
+	if (outer == NFPROTO_IPV6) {
+		len = sizeof(struct in6_addr);
+		off = offsetof(struct ipv6hdr, daddr);
+	}
+	to = skb_header_pointer(skb, frame->ip + off, len, &_to);
+	return to && (!memcmp(remote, to, len) || !memcmp(remote, &anyone, len));
+}
+
+/*
+ * Is the skb at the window's address another one by now? A tunnel device that made a
+ * new one has freed it, and the kernel's own question for the neighbour behind the
+ * tunnel, or a fragment of the packet, may have got its memory.
+ */
+static bool ftq_path_reused(const struct ftq_window *win,
+			    const struct sk_buff *skb,
+			    const struct ftq_frame *frame)
+{
+	u8 dscp, proto;
+
+	if (!win->seen || likely(win->seen->type == ARPHRD_ETHER))
+		return false;
+	return !ftq_frame_ip(skb, frame, &dscp, &proto) ||
+	       proto == IPPROTO_ICMPV6 || ftq_frame_fragment(skb, frame);
 }
 
 /*
@@ -451,7 +497,8 @@ static bool ftq_path_ours(struct ftq_window *win, const struct ftq_dev *fd,
 	if (state->net != win->net)
 		return false;
 	/* Behind a queue the skb may be gone, and another be where it was. */
-	if (skb == win->skb && (!win->queue || skb_is_gso(skb))) {
+	if (skb == win->skb && (!win->queue || skb_is_gso(skb)) &&
+	    !ftq_path_reused(win, skb, frame)) {
 		win->seen = state->out;
 		win->esp = skb_is_gso(skb) &&
 			   skb_shinfo(skb)->gso_type & SKB_GSO_ESP;

@@ -54,6 +54,7 @@ TP_STATUS_VLAN_TPID_VALID = 0x40
 PROTOS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6", 47: "gre", 4: "ipip",
           41: "ipv6", 50: "esp"}
 TUNNELS = {4: 0x0800, 41: 0x86dd}
+DSTOPTS = 60
 MAGIC = b"ftqs"
 
 
@@ -205,6 +206,8 @@ def parse_ip(frame, at, kind):
         tos, fragment = word >> 20 & 0xff, 0
         src, dst = frame[at + 8:at + 24], frame[at + 24:at + 40]
         at += 40
+        if proto == DSTOPTS:
+            proto, at = frame[at], at + (frame[at + 1] + 1) * 8
     else:
         return out
     out.update(dscp=tos >> 2, ecn=tos & 3, ttl=ttl,

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Tunnels over VLAN 7 between router and server, IPv4 in IPv4 and IPv6 in IPv6; and
-# IPv6 in IPv4, whose device the kernel does not bypass (SIT).
+# those whose device the kernel never bypasses: IPv6 in IPv4 (SIT), and IPv4 in IPv6
+# with its encapsulation limit (as for DS-Lite).
 #
 # Since 6.19 the flowtable adds and removes the header itself. A packet that
 # enters plain has the class of its own DSCP, one that enters in the tunnel that of
@@ -18,7 +19,7 @@ modprobe -a ipip ip6_tunnel sit 2> /dev/null
 load_module
 
 both_ways=$((release > 6018))
-in4=203.0.113 in6=2001:db8:3: six=2001:db8:4:
+in4=203.0.113 in6=2001:db8:3: six=2001:db8:4: four=198.18.4
 up=$(mktemp)
 defer rm -f "$up"
 
@@ -32,23 +33,31 @@ make_tunnels()
 		link add tun4 type ipip local $wan4.1 remote $wan4.2
 		link add tun6 type ip6tnl mode ip6ip6 local $wan6:1 remote $wan6:2 encaplimit none
 		link add six4 type sit local $wan4.1 remote $wan4.2
+		addr add $wan6:11/64 dev $wan nodad
+		link add four6 type ip6tnl mode ipip6 local $wan6:11 remote $wan6:12
 		link set tun4 up
 		link set tun6 up
 		link set six4 up
+		link set four6 up
 		addr add $in4.1/24 dev tun4
 		addr add $in6:1/64 dev tun6 nodad
 		addr add $six:1/64 dev six4 nodad
+		addr add $four.1/24 dev four6
 	END
 	ip -batch - -n "$server" <<- END &&
 		link add tun4 type ipip local $wan4.2 remote $wan4.1 tos 0x68
 		link add tun6 type ip6tnl mode ip6ip6 local $wan6:2 remote $wan6:1 encaplimit none tclass 0x68
 		link add six4 type sit local $wan4.2 remote $wan4.1
+		addr add $wan6:12/64 dev $srv nodad
+		link add four6 type ip6tnl mode ipip6 local $wan6:12 remote $wan6:11
 		link set tun4 up
 		link set tun6 up
 		link set six4 up
+		link set four6 up
 		addr add $in4.2/24 dev tun4
 		addr add $in6:2/64 dev tun6 nodad
 		addr add $six:2/64 dev six4 nodad
+		addr add $four.2/24 dev four6
 		route add $lan4.0/24 dev tun4 mtu 1400
 		route add $lan6:/64 dev tun6 mtu 1400
 	END
@@ -56,11 +65,12 @@ make_tunnels()
 		route add $in4.0/24 via $lan4.1 mtu 1400
 		route add $in6:/64 via $lan6:1 mtu 1400
 		route add $six:/64 via $lan6:1 mtu 1400
+		route add $four.0/24 via $lan4.1 mtu 1400
 	END
 }
 make_tunnels || bail "cannot make tunnels"
 # A device at the bottom has to be in the flowtable there
-topo_nft --devices "lan0, wan0$( ((!both_ways)) || echo ", six4")"
+topo_nft --devices "lan0, wan0$( ((!both_ways)) || echo ", six4, four6")"
 keep_flows
 prio_bands lan0 wan0
 pkt_bg up_pid "$server" capture srv0 --out "$up" --direction in
@@ -191,32 +201,114 @@ else
 fi
 ftqos -n "$router" dev set wan0.7 trust dscp
 
-# --- IPv6 in IPv4 ---------------------------------------------------------------
+# --- IPv6 in IPv4, IPv4 in IPv6 -------------------------------------------------
+
+neighbours()
+{
+	local mac
+
+	mac=$(mac_of "$1" "$2")
+	printf "neigh replace %s lladdr $mac dev $4\n" "${@:5}" |
+		ip -n "$3" -batch - || bail "no neighbours"
+}
+# Answers come the same way, or the kernel takes the other one for both
+ip -n "$server" rule add from "$four.2" lookup 4
+ip -n "$server" route add "$lan4.0/24" dev four6 table 4
+ip -n "$server" -6 rule add from "$six:2" lookup 6
+ip -n "$server" -6 route add "$lan6:/64" dev six4 table 6
+neighbours "$server" srv0 "$router" "$wan" "$wan6:12" "$wan4.9"
+neighbours "$router" wan0 "$server" "$srv" "$wan6:11"
 
 # SIT makes a new skb of a packet that has too little room in front for its header.
-# Answers come through another tunnel, from another address.
-six_is_offloaded()
+mixed_is_offloaded()
 {
-	talk "send 1 64 e" && in_ns "$router" conntrack -L -f ipv6 -p udp 2> /dev/null |
-		grep 'sport=4004 ' | grep -q -E '\[(HW_)?OFFLOAD\]'
+	talk "send 1 64 e f" && [ "$(for f in ipv4 ipv6; do
+		in_ns "$router" conntrack -L -f "$f" -p udp 2> /dev/null
+	done | grep -c -E "^[^=]*src=[^ ]* dst=($six:2|$four.2) .*\[(HW_)?OFFLOAD\]")" = 2 ]
 }
-six_seen()
+# seen FILTER: the last phase's packets in a tunnel, each kind with its number
+seen()
 {
 	tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
-		jq -r 'select(.inner.sport == 4004) |
-			"\(.proto) \(.family) \(.inner.family) \(.vid):\(.pcp)"' |
+		jq -r "select(.inner) | select($1) |"'
+			"\(.family) \(.inner.family) \(.vid):\(.pcp)"' |
 		sort | uniq -c | xargs
 }
-talk_or_bail "open e udp $six:2 5000 0xb8 4004"
-check "IPv6 in IPv4: UDP is offloaded" busywait 10 six_is_offloaded
+talk_or_bail "open e udp $six:2 5000 0xb8 4004" "open f udp $four.2 5000 0xb8 4005"
+check "mixed tunnels: UDP is offloaded" busywait 10 mixed_is_offloaded
 phase "$up_pid" "$up"
 before=$(bands wan0)
-talk_or_bail "send 4 64 e"
+talk_or_bail "send 4 64 e f"
 phase "$up_pid" "$up"
-check_eq "IPv6 in IPv4: the frame outside has the PCP of the class" \
-	"4 ipv6 ipv4 ipv6 7:5" "$(six_seen)"
-check_eq "IPv6 in IPv4: ... and went to its band" 4 \
+check_eq "mixed tunnels: frames outside have the PCP of the class" \
+	"4 ipv4 ipv6 7:5 4 ipv6 ipv4 7:5" "$(seen '.inner.dport == 5000')"
+check_eq "mixed tunnels: ... and went to its band" 8 \
 	"$(grown "$before" "$(bands wan0)" 5)"
+
+# Large packets, segmented on the way down, and by the tunnel's device
+talk_or_bail "open g tcp $six:2 5000 0x88 4006" "open h tcp $four.2 5000 0x88 4007" \
+	"ping 3 64 g h"
+in_ns "$client" ethtool -K cl0 tso on gso on tx on > /dev/null 2>&1
+for way in "behind the device" "by the device"; do
+	if [ "$way" = "by the device" ]; then
+		in_ns "$router" bash -c 'for d in six4 four6; do
+			ethtool -K $d tso off gso off tx-udp-segmentation off
+		done' > /dev/null 2>&1
+	fi
+	phase "$up_pid" "$up"
+	slow=$(slow_packets)
+	talk_or_bail "bulk 60000 g" "bulk 60000 h"
+	phase "$up_pid" "$up"
+	note "$(($(slow_packets) - slow)) were slow"
+	large=$(seen '.inner.dport == 5000 and .inner.len > 1000')
+	check "mixed tunnels: large packets, segmented $way: every segment has the PCP" \
+		grep -q -E '^[0-9]{2,} ipv4 ipv6 7:4 [0-9]{2,} ipv6 ipv4 7:4$' <<< "$large"
+	note "$large"
+done
+in_ns "$client" ethtool -K cl0 tso off gso off > /dev/null 2>&1
+
+# A copy that goes through another tunnel is not the packet
+ip -batch - -n "$router" <<- END || bail "no third tunnel"
+	link add six9 type sit local $wan4.1 remote $wan4.9
+	link set six9 up
+END
+tc -batch - -n "$router" <<- END || bail "no copies"
+	qdisc add dev six4 clsact
+	filter add dev six4 egress matchall action mirred egress mirror dev six9
+END
+busywait 10 mixed_is_offloaded > /dev/null
+phase "$up_pid" "$up"
+talk_or_bail "send 2 64 e"
+phase "$up_pid" "$up"
+check_eq "a copy through another tunnel: the packet has the PCP" \
+	"2 ipv4 ipv6 7:5" "$(seen ".dst == \"$wan4.2\" and .inner.sport == 4004")"
+check_eq "a copy through another tunnel: the copy has none" \
+	"2 ipv4 ipv6 7:0" "$(seen ".dst == \"$wan4.9\" and .inner.sport == 4004")"
+tc -n "$router" qdisc del dev six4 clsact
+
+# All fragments of what does not fit leave alike
+ip -batch - -n "$router" <<- END || bail "no fragments"
+	link set six4 type sit local $wan4.1 remote $wan4.2 ttl inherit nopmtudisc
+	link set six4 mtu 1480
+	link set $wan mtu 1300
+END
+busywait 10 mixed_is_offloaded > /dev/null
+phase "$up_pid" "$up"
+talk_or_bail "send 2 1340 e"
+phase "$up_pid" "$up"
+fragments=$(tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
+	jq -r 'select(.proto == "ipv6" and .family == "ipv4") | "\(.vid):\(.pcp)"' |
+	sort | uniq -c | xargs)
+check_eq "fragments of a packet in a tunnel leave alike" "4 7:0" "$fragments"
+ip -n "$router" link set "$wan" mtu 1500
+# That ended the flows
+all_offloaded()
+{
+	talk "ping 1 64 c d" && [ "$(for f in ipv4 ipv6; do
+		in_ns "$router" conntrack -L -f "$f" -p tcp 2> /dev/null
+	done | grep -c -E "^[^=]*src=[^ ]* dst=[^ ]* sport=400[23] .*\[(HW_)?OFFLOAD\]")" = 2 ]
+}
+check "TCP is offloaded again" busywait 10 all_offloaded
 
 # A packet of AF31, of the slow path, waits in a queue of the device until one of the
 # flow comes, in whose window it leaves: untouched.sh tells how
