@@ -330,6 +330,13 @@ static void ftq_ingress_del(struct ftq_ingress *in)
 	kfree_rcu(in, rcu);
 }
 
+/* Were hooks placed just before, so that no more may be yet? */
+static bool ftq_ingress_soon(const struct ftq_dev *fd)
+{
+	return fd->was_placed &&
+	       time_before(jiffies, fd->placed + FTQ_HOOK_PLACE);
+}
+
 /*
  * Register hooks before the runs that have none.
  * Return: 0, a negative error, or in how many jiffies it may be done, since the
@@ -338,7 +345,7 @@ static void ftq_ingress_del(struct ftq_ingress *in)
 static int ftq_ingress_place(struct ftq_dev *fd)
 {
 	unsigned long due = fd->placed + FTQ_HOOK_PLACE;
-	bool soon = fd->was_placed && time_before(jiffies, due);
+	bool soon = ftq_ingress_soon(fd);
 	struct ftq_ingress *in;
 	struct ftq_run run;
 	bool again = false;
@@ -471,7 +478,8 @@ static int ftq_dev_prepare(struct ftq_net *fn, struct net_device *dev,
 		return -ENOMEM;
 
 	egress = IS_ENABLED(CONFIG_NETFILTER_EGRESS) && ftq_policy_sets(policy);
-	if (!flowtable && !egress) {
+	/* When hooks were placed last is remembered while it matters. */
+	if (!flowtable && !egress && !(fd && ftq_ingress_soon(fd))) {
 		kfree(policy);
 		return 0;
 	}

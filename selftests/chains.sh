@@ -36,12 +36,14 @@ counts()
 	[ "$(in_ns "$router" nft list counter netdev "$1" c |
 		sed -n 's/.*packets \([0-9]*\).*/\1/p')" -ge "$2" ]
 }
+# Those that went through before it are in the file when it has dropped some
 stops()
 {
 	local n
 
+	busywait 5 counts "$1" "$(($2 + 20))" || return
 	n=$(grep -c -v other "$streams_dir/up")
-	busywait 5 counts "$1" "$(($2 + 20))" &&
+	busywait 5 counts "$1" "$(($2 + 40))" &&
 		[ "$(grep -c -v other "$streams_dir/up")" -le $((n + 3)) ]
 }
 # dropped NAME PRIORITY: a chain that drops does drop, all of them, until it goes
@@ -140,13 +142,15 @@ ingress_drops()
 		filter del dev lan0 ingress
 		filter add dev lan0 ingress matchall action drop
 	END
-	n=$(grep -c -v other "$streams_dir/up")
-	dropped_20()
+	tc_dropped()
 	{
 		[ "$(tc -n "$router" -s filter show dev lan0 ingress |
-			sed -n 's/.*Sent .* \([0-9]*\) pkt.*/\1/p' | head -n 1)" -ge 20 ]
+			sed -n 's/.*Sent .* \([0-9]*\) pkt.*/\1/p' |
+			head -n 1)" -ge "$1" ]
 	}
-	busywait 10 dropped_20 || return
+	busywait 10 tc_dropped 20 || return
+	n=$(grep -c -v other "$streams_dir/up")
+	busywait 10 tc_dropped 40 || return
 	[ "$(grep -c -v other "$streams_dir/up")" -le $((n + 3)) ] || return
 	tc_batch <<< "filter del dev lan0 ingress"
 }

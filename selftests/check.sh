@@ -145,26 +145,28 @@ why()
 		on && bad && ++lines <= 12 { print "    " $0 }'
 }
 
+# seed KERNEL SCRIPT: -e FTQOS_SEED=N if it noted one, so that it draws the same again
+seed()
+{
+	cat "$logs/$1".*/ktap.log | awk -v begin="# ftqos: begin ./$2" '
+		/^# ftqos: / { on = index($0, begin) == 1; next }
+		on && /^# FTQOS_SEED=[0-9]+$/ { print "-e " $2; exit }'
+}
+
 again=$(awk -v max=$max_again -f "$QEMU_DIR/again.awk" "$logs/results")
 second=0
-if [ -n "$again" ]; then
-	mapfile -t kernels < <(cut -d' ' -f1 <<< "$again" | sort -u)
-	for k in "${kernels[@]}"; do
-		mapfile -t progs < <(sed -n "s/^$k //p" <<< "$again")
-		echo "[$k] again, which is what counts: ${progs[*]}"
-		for p in "${progs[@]}"; do
-			why "$k" "$p"
-		done
-		selftests/qemu/run -q -s -k "$k" -o "$logs/$k.again" "${progs[@]}"
-		[ -s "$logs/$k.again/results" ] || continue
-		# The first results of these go
-		awk -F '\t' -v k="$k" -v progs="${progs[*]}" '
-			BEGIN { n = split(progs, p, " "); while (n) again[p[n--]] = 1 }
-			$2 != k || !($3 in again)' "$logs/results" > "$logs/kept"
-		cat "$logs/kept" "$logs/$k.again/results" > "$logs/results"
-		second=$((second + ${#progs[@]}))
-	done
-fi
+while read -r k p; do
+	[ -n "$p" ] || continue
+	echo "[$k] $p again, which is what counts; it said"
+	why "$k" "$p"
+	mapfile -t options < <(seed "$k" "$p" | tr ' ' '\n')
+	selftests/qemu/run -q -s -k "$k" "${options[@]}" -o "$logs/$k.again.$p" "$p" \
+		< /dev/null
+	[ -s "$logs/$k.again.$p/results" ] || continue
+	awk -F '\t' -v k="$k" -v p="$p" '$2 != k || $3 != p' "$logs/results" > "$logs/kept"
+	cat "$logs/kept" "$logs/$k.again.$p/results" > "$logs/results"
+	second=$((second + 1))
+done <<< "$again"
 
 # Skips that nobody expects
 awk -v list=selftests/expected-skips -f "$QEMU_DIR/skips.awk" "$logs/results" \
@@ -176,8 +178,9 @@ skipped=$(grep -c '^skip' "$logs/final")
 if [ "$failed" -gt 0 ]; then
 	echo
 	sed -n 's/\t/ /g; /^not ok/p' "$logs/final"
-	[ -n "$again" ] || awk -F '\t' '$1 == "not ok" && $3 ~ /\.sh$/ { print $2, $3 }' \
+	awk -F '\t' '$1 == "not ok" && $3 ~ /\.sh$/ { print $2, $3 }' \
 		"$logs/final" | sort -u | grep -v '^here ' | head -n 20 |
+		grep -v -x -F "${again:-none}" |
 		while read -r k p; do
 			echo "[$k] $p:"
 			why "$k" "$p"

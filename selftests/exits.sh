@@ -24,15 +24,14 @@ traffic()
 		2> /dev/null
 	pkt_bg stream "$client" stream "$wan4.2" --tos 0xb8 --sport 4000 --rate 50
 }
+# classified MS, as_it_was MS: ten packets since then
 classified()
 {
-	[ "$(tail -n 40 "$tmp/cap" | grep '"dport": 5000' | tail -n 10 |
-		grep -c '"pcp": 5')" = 10 ]
+	have_pcp "$tmp/cap" 5 "$1"
 }
 as_it_was()
 {
-	[ "$(tail -n 40 "$tmp/cap" | grep '"dport": 5000' | tail -n 10 |
-		grep -c '"pcp": 0')" = 10 ]
+	have_pcp "$tmp/cap" 0 "$1"
 }
 refs()
 {
@@ -50,12 +49,12 @@ topo_router --vlan7
 topo_nft
 ftqos -n "$router" dev set wan0.7 || bail "cannot bind"
 traffic
-check "packets are classified" busywait 20 classified
+check "packets are classified" busywait 20 classified "$(now_ms)"
 check_not "the flowtables' module cannot go while there is a flowtable" \
 	rmmod nf_flow_table_inet
-check "... packets are classified still" busywait 20 classified
+check "... packets are classified still" busywait 20 classified "$(now_ms)"
 in_ns "$router" nft delete table inet ftq
-check "the flowtable is deleted" busywait 20 as_it_was
+check "the flowtable is deleted" busywait 20 as_it_was "$(now_ms)"
 if ((release <= 6018)); then
 	# Their function is known by its address, which has to stay theirs
 	check "their module is held by ours, without a flowtable" \
@@ -73,14 +72,14 @@ else
 fi
 topo_nft
 check "with a flowtable, whose module may have come anew, they are classified" \
-	busywait 20 classified
+	busywait 20 classified "$(now_ms)"
 in_ns "$router" nft delete table inet ftq
 rmmod nf_flow_qos || fail "our module can go"
 check "without our module theirs can go" busywait 10 rmmod nf_flow_table_inet
 load_module
 ftqos -n "$router" dev set wan0.7 || bail "cannot bind"
 topo_nft
-check "both again" busywait 20 classified
+check "both again" busywait 20 classified "$(now_ms)"
 
 # --- namespaces ----------------------------------------------------------------------
 
@@ -124,7 +123,7 @@ orders()
 	check_eq "$what: a VLAN device is bound apart from the one below" \
 		"any far9" "$(ftqos -n "$far" -j dev show |
 			jq -r 'map(.dev) | sort | join(" ")')"
-	check "$what: packets are classified" busywait 20 classified
+	check "$what: packets are classified" busywait 20 classified "$(now_ms)"
 	while [ $# -gt 0 ]; do
 		goes "$1"
 		# What goes takes the other ends of its cables with it

@@ -92,6 +92,13 @@ talk_or_bail "ping 2 100 ef.udp" "ping 3 333 af.udp" "ping 4 50 le.udp" \
 pkt "$client" raw --dev cl0 --dst-mac "$mac" --src 192.0.2.2 \
 	--dst 198.51.100.2 --sport 4001 --dport 5000 --tos 0xb8 --size 12 \
 	--count 7 --pad 60
+# Idle times are told in jiffies
+sent_at=$(now_ms)
+jiffies_pass()
+{
+	[ "$(now_ms)" -ge $((sent_at + 20)) ]
+}
+busywait 5 jiffies_pass
 talk_or_bail "ping 1 64 le.udp"
 phase "$in_pid" "$cap"
 phase "$out_pid" "$out"

@@ -82,6 +82,11 @@ check_eq "... or at an unknown time" "7.3 x.sh" \
 	"$(again 5 "$bad"$'6.1\tx.sh\ta' "$bad"$'6.1\trun\tkernel log: BUG: b' \
 		"$bad"$'7.3\tx.sh\ta')"
 check_eq "... or it did not end" "" "$(again 5 "$bad"$'6.1\tx.sh\tstopped after 9 s')"
+cut='no plan: the script did not reach its end'
+check_eq "... or broke off" "" \
+	"$(again 5 "$bad"$'6.1\tx.sh\ta' "$bad"$'6.1\tx.sh\t'"$cut")"
+check_eq "... but where its set-up failed it is" "6.1 x.sh" \
+	"$(again 5 "$bad"$'6.1\tx.sh\tset-up' "$bad"$'6.1\tx.sh\t'"$cut")"
 check_eq "lint and unit tests are not" "" \
 	"$(again 5 "$bad"$'here\tlint\ta' "$bad"$'here\tharness.sh\ta')"
 finish

@@ -95,7 +95,7 @@ if [ "$rc_with" != 0 ] || results with | grep -q -v ^PASS; then
 		note "lost at first: $(lost with | xargs)"
 		last="with, again"
 		with "with, again"
-		[ "$rc" = 0 ] || selftest without
+		[ "$rc" = 0 ] || selftest "without, again"
 	fi
 	check_eq "no subtest that passes without the module is lost" "" "$(lost "$last")"
 	check "it ends as it does without" test "$rc_with" = 0 -o "$rc_with" = "$rc"

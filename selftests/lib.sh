@@ -458,6 +458,17 @@ phase()
 		bail "the capture does not answer"
 }
 
+# have_pcp FILE PCP [MS]: the last ten packets to port 5000 in the file of a capture have
+# that PCP, and all came after that time
+have_pcp()
+{
+	tail -n 40 "$1" | grep '"dport": 5000' | tail -n 10 |
+		awk -v pcp="\"pcp\": $2" -v since="${3:-0}" '
+		match($0, /"time": [0-9]+/) && index($0, pcp) &&
+			substr($0, RSTART + 8, RLENGTH - 8) + 0 >= since { n++ }
+		END { exit n != 10 }'
+}
+
 # with_phase: to every packet of a capture its phase, 0 at first
 with_phase()
 {

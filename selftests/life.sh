@@ -39,11 +39,10 @@ flows()
 	check "$1: traffic flows" busywait 20 more_than $(($(answers) + 10))
 }
 
-# pcp N: the last ten packets of the stream have it
+# pcp N MS: the last ten packets of the stream have it, and came after that time
 pcp()
 {
-	[ "$(tail -n 40 "$tmp/cap" | grep '"dport": 5000' | tail -n 10 |
-		grep -c "\"pcp\": $1")" = 10 ]
+	have_pcp "$tmp/cap" "$1" "$2"
 }
 
 # shown: "DEV STATE" of all bindings
@@ -107,10 +106,10 @@ pkt_bg stream "$client" stream "$wan4.2" --tos 0xb8 --sport 4000 --rate 50 \
 
 flows "module loaded"
 bind_both
-check "bound: packets are classified" busywait 20 pcp 5
+check "bound: packets are classified" busywait 20 pcp 5 "$(now_ms)"
 links=$(ip -n "$router" -d -j link show | jq -c 'map(del(.stats64))')
 unload "bound, under traffic"
-check "... packets are as they were before" busywait 20 pcp 0
+check "... packets are as they were before" busywait 20 pcp 0 "$(now_ms)"
 flows "... unloaded"
 check_eq "... devices are as they were" "$links" \
 	"$(ip -n "$router" -d -j link show | jq -c 'map(del(.stats64))')"
@@ -118,11 +117,11 @@ check "... flows are still offloaded" offloaded udp 5000
 load_module
 check_eq "a module that is loaded again has no bindings" "" "$(shown)"
 bind_both
-check "... and classifies when bound" busywait 20 pcp 5
+check "... and classifies when bound" busywait 20 pcp 5 "$(now_ms)"
 ftqos -n "$router" dev del wan0.7
-check "unbound: packets are as they were" busywait 20 pcp 0
+check "unbound: packets are as they were" busywait 20 pcp 0 "$(now_ms)"
 bind_both
-check "bound again" busywait 20 pcp 5
+check "bound again" busywait 20 pcp 5 "$(now_ms)"
 
 # --- devices -----------------------------------------------------------------
 
@@ -134,7 +133,7 @@ ip -batch - -n "$router" <<- END
 END
 check "a binding follows its device to another name" \
 	is_shown "lan0 active upl active "
-check "... and holds there" busywait 20 pcp 5
+check "... and holds there" busywait 20 pcp 5 "$(now_ms)"
 ip -batch - -n "$router" <<- END
 	link set upl down
 	link set upl name wan0.7
@@ -146,7 +145,7 @@ ip -n "$router" link del wan0.7
 check "a bound device is deleted, its binding stays" \
 	is_shown "lan0 active wan0.7 absent "
 wan_up
-check "... and takes hold when one of that name comes" busywait 20 pcp 5
+check "... and takes hold when one of that name comes" busywait 20 pcp 5 "$(now_ms)"
 check "... as the listing says" is_shown "lan0 active wan0.7 active "
 check_eq "... with its number" \
 	"$(ip -n "$router" -j link show wan0.7 | jq '.[0].ifindex')" \
@@ -200,7 +199,7 @@ check "the flowtable is deleted" is_shown \
 	"lan0 no-flowtable wan0.7 no-flowtable "
 flows "... no flowtable"
 topo_nft
-check "... and comes back" busywait 20 pcp 5
+check "... and comes back" busywait 20 pcp 5 "$(now_ms)"
 # A device of the flowtable, not bound; all hooks on it go with it
 ftqos -n "$router" dev del lan0
 ip -n "$router" link del lan0
@@ -213,7 +212,7 @@ topo_side "$client" "" cl0 '' "$lan4.2/24" "$lan6:2/64" \
 topo_side "$router" "" lan0 '' "$lan4.1/24" "$lan6:1/64"
 in_ns "$router" nft delete table inet ftq
 topo_nft
-check "... and another takes its place" busywait 20 pcp 5
+check "... and another takes its place" busywait 20 pcp 5 "$(now_ms)"
 
 # --- at random ---------------------------------------------------------------
 
@@ -252,7 +251,7 @@ check "100 changes at random" ftqos -n "$router" -b "$tmp/batch"
 flows "100 changes"
 echo "dev set wan0.7" | ftqos -n "$router" restore
 check "one binding is left" is_shown "wan0.7 active "
-check "... which classifies" busywait 20 pcp 5
+check "... which classifies" busywait 20 pcp 5 "$(now_ms)"
 
 # --- namespaces, and the end -------------------------------------------------
 

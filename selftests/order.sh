@@ -85,14 +85,15 @@ last()
 	tail -n $((4 * $1)) "$cap" | grep '"dport": 5000' | tail -n "$1"
 }
 
+# classified [MS], unclassified [MS]: ten packets, all since then
 classified()
 {
-	[ "$(last 10 | grep -c '"pcp": 5')" = 10 ]
+	have_pcp "$cap" 5 "${1:-0}"
 }
 
 unclassified()
 {
-	[ "$(last 10 | grep -c '"pcp": 0')" = 10 ]
+	have_pcp "$cap" 0 "${1:-0}"
 }
 
 # gone: no packet of the stream for a second, in which there should be fifty
@@ -124,7 +125,7 @@ heals()
 {
 	local first end slow got=1
 
-	busywait 30 classified > /dev/null || got=
+	busywait 30 classified "$(now_ms)" > /dev/null || got=
 	read -r first end slow <<< "$(awk -v since="$since" '
 		/"dport": 5000/ && /"pcp": 0/ {
 			match($0, /"time": [0-9]+/)
@@ -230,7 +231,7 @@ heals "chains before and behind" 100
 chain before lan0 -10 drop | rules
 check "a chain before the flowtable drops" busywait 10 gone
 chain before lan0 -10 | rules
-busywait 10 classified
+busywait 10 classified "$(now_ms)"
 # The first packet of a flow is never taken
 firsts=()
 for port in {4011..4015}; do
@@ -264,7 +265,7 @@ ftqos -n "$router" dev set wan0
 check "a chain of the same priority before us and behind the flowtable sees" \
 	busywait 10 counts own 20
 check "... its packets cannot be classified, but they flow" \
-	busywait 10 unclassified
+	busywait 10 unclassified "$(now_ms)"
 check_eq "... the flowtables are shadowed" \
 	"[[lan0,0,shadowed],[wan0,0,shadowed]]" "$(tables)"
 check_eq "... the binding says so" order-blocked "$(state wan0)"
@@ -272,7 +273,7 @@ check_eq "... and the status warns of it" 3 \
 	"$(ftqos -n "$router" -j status | jq '.warnings | length')"
 since=$(now_ms)
 rules <<< "delete table netdev own; delete table netdev own2"
-busywait 10 classified
+busywait 10 classified "$since"
 check "when the chain goes, packets are classified" \
 	test $(($(now_ms) - since)) -lt $((2500 + 2 * slack))
 check_eq "... and the binding is active" active "$(state wan0)"
@@ -286,7 +287,7 @@ check_eq "... and the binding is active" active "$(state wan0)"
 } | rules
 check "a chain between two flowtables sees what the second takes" \
 	busywait 10 counts between 30
-check "... which is classified" busywait 10 classified
+check "... which is classified" busywait 10 classified "$(now_ms)"
 check_eq "... all are hooked" \
 	"[[lan0,0,hooked],[lan0,20,hooked],[wan0,0,hooked],[wan0,20,hooked]]" \
 	"$(tables)"
@@ -300,12 +301,35 @@ check "... and the chain drops" busywait 10 gone
 	table ip6 two 0
 	table inet three 0 accept
 } | rules
-check "IPv4 in the last of a run of three flowtables" busywait 10 classified
+check "IPv4 in the last of a run of three flowtables" busywait 10 \
+	classified "$(now_ms)"
 kill "$stream"
 pkt_bg stream "$client" stream "$wan6:2" --tos 0xb8 --sport 4000 --rate 50
 six()
 {
-	classified && last 1 | grep -q '"family": "ipv6"'
+	classified "$1" && last 1 | grep -q '"family": "ipv6"'
 }
-check "IPv6 in the middle one" busywait 10 six
+check "IPv6 in the middle one" busywait 10 six "$(now_ms)"
+
+# --- not twice in a second -------------------------------------------------------
+
+# seen_unhooked: a flowtable goes and comes, and every time the module is asked to look.
+# On lan0, which is not bound, nothing is left of it meanwhile.
+seen_unhooked()
+{
+	table inet ftq 0 | rules
+	busywait 10 lan_is hooked || return
+	rules <<< "delete table inet ftq"
+	tables > /dev/null
+	table inet ftq 0 | rules
+	lan_is unhooked
+}
+lan_is()
+{
+	[[ $(tables) = "[[lan0,0,$1],"* ]]
+}
+rules <<< "delete table ip one; delete table ip6 two; delete table inet three"
+check "hooks of a device are not placed twice in a second, whatever came between" \
+	busywait 30 seen_unhooked
+check "... but then" busywait 10 lan_is hooked
 finish

@@ -36,6 +36,7 @@ what comes back, and keeps "SENT RECEIVED" in the file. Errors of the network
 do not end it.
 """
 
+import os
 import select
 import signal
 import socket
@@ -90,7 +91,13 @@ def ready(args):
             fifo.write("ready\n")
 
 
+def same_cpu():
+    # That of talk.py: what it sends afterwards comes after what is sent here
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def send(args):
+    same_cpu()
     family = family_of(args.address)
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         set_tos(sock, family, args.tos)
@@ -143,6 +150,7 @@ def ip_packet(args, seq):
 
 
 def raw(args):
+    same_cpu()
     tags = b""
     for tag in args.tags.split(",") if args.tags else []:
         tpid = 0x88a8 if tag.startswith("ad") else 0x8100
