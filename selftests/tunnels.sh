@@ -220,11 +220,14 @@ neighbours "$server" srv0 "$router" "$wan" "$wan6:12" "$wan4.9"
 neighbours "$router" wan0 "$server" "$srv" "$wan6:11"
 
 # SIT makes a new skb of a packet that has too little room in front for its header.
+# Of IPv4 in IPv6 newer kernels offload nothing.
+mixed=2 four_udp=5 four_tcp=4
+((!both_ways)) || mixed=1 four_udp=0 four_tcp=0
 mixed_is_offloaded()
 {
 	talk "send 1 64 e f" && [ "$(for f in ipv4 ipv6; do
 		in_ns "$router" conntrack -L -f "$f" -p udp 2> /dev/null
-	done | grep -c -E "^[^=]*src=[^ ]* dst=($six:2|$four.2) .*\[(HW_)?OFFLOAD\]")" = 2 ]
+	done | grep -c -E "^[^=]*src=[^ ]* dst=($six:2|$four.2) .*\[(HW_)?OFFLOAD\]")" = $mixed ]
 }
 # seen FILTER: the last phase's packets in a tunnel, each kind with its number
 seen()
@@ -241,8 +244,8 @@ before=$(bands wan0)
 talk_or_bail "send 4 64 e f"
 phase "$up_pid" "$up"
 check_eq "mixed tunnels: frames outside have the PCP of the class" \
-	"4 ipv4 ipv6 7:5 4 ipv6 ipv4 7:5" "$(seen '.inner.dport == 5000')"
-check_eq "mixed tunnels: ... and went to its band" 8 \
+	"4 ipv4 ipv6 7:5 4 ipv6 ipv4 7:$four_udp" "$(seen '.inner.dport == 5000')"
+check_eq "mixed tunnels: ... and went to its band" $((4 * mixed)) \
 	"$(grown "$before" "$(bands wan0)" 5)"
 
 # Large packets, segmented on the way down, and by the tunnel's device
@@ -262,7 +265,8 @@ for way in "behind the device" "by the device"; do
 	note "$(($(slow_packets) - slow)) were slow"
 	large=$(seen '.inner.dport == 5000 and .inner.len > 1000')
 	check "mixed tunnels: large packets, segmented $way: every segment has the PCP" \
-		grep -q -E '^[0-9]{2,} ipv4 ipv6 7:4 [0-9]{2,} ipv6 ipv4 7:4$' <<< "$large"
+		grep -q -E "^[0-9]{2,} ipv4 ipv6 7:4 [0-9]{2,} ipv6 ipv4 7:$four_tcp\$" \
+		<<< "$large"
 	note "$large"
 done
 in_ns "$client" ethtool -K cl0 tso off gso off > /dev/null 2>&1
