@@ -66,7 +66,7 @@ files()
 
 scripts()
 {
-	files '*.sh' .ci/run 'selftests/qemu/*'
+	files '*.sh' .ci/run 'selftests/qemu/*' selftests/bench/insn
 }
 
 check_shell()
@@ -131,7 +131,8 @@ else
 fi
 if command -v perl > /dev/null; then
 	result "checkpatch of the module" \
-		checkpatch "$ignore" 'kmod/*.[ch]' 'include/*.h'
+		checkpatch "$ignore" 'kmod/*.[ch]' 'include/*.h' \
+		'selftests/bench/floor/*.c'
 	result "checkpatch of the command" \
 		checkpatch "$ignore_user" 'tools/*.[ch]'
 else
