@@ -37,6 +37,7 @@ help:
 	@echo '  check      lint, unit tests, selftests in QEMU (KERNELS)'
 	@echo '  lint       checkpatch, shellcheck, sparse'
 	@echo '  mutants    do the selftests notice broken code?'
+	@echo '  bench-insn instructions a packet costs, compared with the baseline'
 	@echo
 	@echo '  KDIR=$(KDIR)'
 	@echo '  PREFIX=$(PREFIX)'
@@ -95,5 +96,14 @@ facts:
 mutants:
 	@selftests/mutants/run.sh
 
+ifdef RECORD
+export RECORD
+endif
+ifdef JSON
+export JSON
+endif
+bench-insn:
+	@selftests/bench/insn
+
 .PHONY: all help kdir module tools install uninstall clean \
-	check lint demo facts mutants
+	check lint demo facts mutants bench-insn
