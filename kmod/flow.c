@@ -29,16 +29,60 @@
 static struct kmem_cache *ftq_flow_cache __read_mostly;
 static struct kmem_cache *ftq_tunnel_flow_cache __read_mostly;
 
+/* Two words of what is hashed: see ftq_flow_hash(). */
+static u64 ftq_flow_mix(u32 a, u32 b, const u32 *key)
+{
+	return (u64)(a + key[0]) * (b + key[1]);
+}
+
+static u64 ftq_flow_mix_addrs(const __be32 *src, const __be32 *dst,
+			      const u32 *key)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		sum += ftq_flow_mix((__force u32)src[i], (__force u32)dst[i],
+				    &key[2 * i]);
+	return sum;
+}
+
+/*
+ * NH, the inner hash of UMAC (RFC 4418): two tuples that are not the same meet in
+ * one of 2^32 keys, whatever they are, so that nobody who does not know the
+ * key can choose flows that do; at a fifth of what SipHash costs. Of the sum
+ * a multiplication by an odd number takes the upper half (multiply-shift).
+ */
 static u32 ftq_flow_hash(const struct ftq_flows *flows,
 			 const struct ftq_packet *pkt)
 {
-	u32 hash = hsiphash(&pkt->tuple, sizeof(pkt->tuple), &flows->key);
+	const struct ftq_tuple *tuple = &pkt->tuple;
+	const u32 *key = flows->key.word;
+	u64 sum;
 
-	if (unlikely(pkt->tuple.tunneled))
-		hash = hsiphash_2u32(hash,
-				     hsiphash(&pkt->tunnel, sizeof(pkt->tunnel),
-					      &flows->key), &flows->key);
-	return hash;
+	sum = ftq_flow_mix(tuple->word[FTQ_WORD_PORTS],
+			   tuple->word[FTQ_WORD_IIF], key);
+	sum += ftq_flow_mix(tuple->word[FTQ_WORD_VIDS],
+			    tuple->word[FTQ_WORD_PROTO], key + 2);
+	if (likely(tuple->family == NFPROTO_IPV4))
+		sum += ftq_flow_mix((__force u32)tuple->src[0],
+				    (__force u32)tuple->dst[0], key + 4);
+	else
+		sum += ftq_flow_mix_addrs(tuple->src, tuple->dst, key + 4);
+	if (unlikely(tuple->tunneled))
+		sum += ftq_flow_mix_addrs(pkt->tunnel.src, pkt->tunnel.dst,
+					  key + 12);
+	return (sum * flows->key.odd) >> 32;
+}
+
+/* As words, of which the last differ most often. */
+static bool ftq_tuple_is(const struct ftq_tuple *a, const struct ftq_tuple *b)
+{
+	const u64 *left = (const u64 *)a, *right = (const u64 *)b;
+
+	return left[4] == right[4] && left[0] == right[0] &&
+	       left[2] == right[2] && left[5] == right[5] &&
+	       left[1] == right[1] && left[3] == right[3];
 }
 
 static bool ftq_flow_is(const struct ftq_flow *flow,
@@ -46,18 +90,25 @@ static bool ftq_flow_is(const struct ftq_flow *flow,
 {
 	const struct ftq_tunnel *tunnel;
 
-	if (memcmp(&flow->tuple, &pkt->tuple, sizeof(pkt->tuple)))
+	if (!ftq_tuple_is(&flow->tuple, &pkt->tuple))
 		return false;
 	tunnel = ftq_flow_tunnel(flow);
 	return likely(!tunnel) ||
 	       !memcmp(tunnel, &pkt->tunnel, sizeof(pkt->tunnel));
 }
 
+/* By the upper bits of the hash, on which all bits of a tuple act. */
+static u32 ftq_flow_bucket(const struct ftq_flow_table *table, u32 hash)
+{
+	return reciprocal_scale(hash, table->mask + 1);
+}
+
 /* Context: RCU, or flows->lock. */
 static struct ftq_flow *ftq_flow_find(const struct ftq_flow_table *table,
 				      const struct ftq_packet *pkt, u32 hash)
 {
-	const struct hlist_head *head = &table->bucket[hash & table->mask];
+	const struct hlist_head *head =
+		&table->bucket[ftq_flow_bucket(table, hash)];
 	struct ftq_flow *flow;
 
 	hlist_for_each_entry_rcu(flow, head, node, true) {
@@ -70,7 +121,8 @@ static struct ftq_flow *ftq_flow_find(const struct ftq_flow_table *table,
 /* Link @flow where its id puts it: a new one, whose id is highest, in front. */
 static void ftq_flow_link(struct ftq_flow_table *table, struct ftq_flow *flow)
 {
-	struct hlist_head *head = &table->bucket[flow->hash & table->mask];
+	struct hlist_head *head =
+		&table->bucket[ftq_flow_bucket(table, flow->hash)];
 	struct ftq_flow *other, *before = NULL;
 
 	hlist_for_each_entry(other, head, node) {
@@ -159,10 +211,7 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	flow->last = jiffies;
 	flow->prio = 0;
 	flow->oif = 0;
-	flow->class = 0;
-	flow->dscp = 0;
-	flow->pcp = 0;
-	flow->given = 0;
+	flow->seen = 0;
 
 	spin_lock(&flows->lock);
 	table = rcu_dereference_protected(flows->table,
@@ -214,7 +263,6 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 	const struct ftq_flow_table *next;
 	struct ftq_flow *flow;
 	bool made = false;
-	u8 given = 0;
 	u32 hash;
 
 	if (!READ_ONCE(flows->limit) || unlikely(!table))
@@ -235,18 +283,12 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 	atomic64_add(pkt->segs, &flow->packets);
 	atomic64_add(pkt->bytes, &flow->bytes);
 	FTQ_UPDATE(flow->last, jiffies);
-	FTQ_UPDATE(flow->class, win->class);
-	FTQ_UPDATE(flow->dscp, pkt->dscp);
 	FTQ_UPDATE(flow->oif, win->oif);
-	if (win->done & NF_FLOW_QOS_ACTION_PRIO) {
+	if (win->done & NF_FLOW_QOS_ACTION_PRIO)
 		FTQ_UPDATE(flow->prio, win->action.prio);
-		given |= FTQ_FLOW_HAS_PRIO;
-	}
-	if (win->done & NF_FLOW_QOS_ACTION_PCP) {
-		FTQ_UPDATE(flow->pcp, win->pcp);
-		given |= FTQ_FLOW_HAS_PCP;
-	}
-	FTQ_UPDATE(flow->given, given);
+	FTQ_UPDATE(flow->seen,
+		   cpu_to_le32(win->class | pkt->dscp << 8 | win->pcp << 16 |
+			       (u32)win->done << 24));
 
 	/* Another CPU may have unlinked it: flow->first is not ours to read. */
 	if (unlikely(made))
@@ -403,6 +445,7 @@ void ftq_flows_init(struct ftq_flows *flows)
 	flows->limit = FTQ_FLOW_LIMIT_DEFAULT;
 	flows->timeout = FTQ_FLOW_TIMEOUT_DEFAULT;
 	get_random_bytes(&flows->key, sizeof(flows->key));
+	flows->key.odd |= 1;
 	spin_lock_init(&flows->lock);
 	INIT_DELAYED_WORK(&flows->age, ftq_flows_age);
 }

@@ -4,7 +4,6 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
-#include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -14,9 +13,6 @@ struct ftq_window;
 
 #define FTQ_FLOW_LIMIT_DEFAULT		65536
 #define FTQ_FLOW_TIMEOUT_DEFAULT	60
-
-#define FTQ_FLOW_HAS_PRIO	BIT(0)
-#define FTQ_FLOW_HAS_PCP	BIT(1)
 
 /**
  * struct ftq_flow - counters of one flow, one direction
@@ -31,12 +27,13 @@ struct ftq_window;
  * @packets: packets, a GSO packet counts as its segments
  * @bytes: IP bytes
  * @last: jiffies of the last packet
- * @prio: skb->priority last given, if @given has FTQ_FLOW_HAS_PRIO
+ * @prio: skb->priority last given, if @given has NF_FLOW_QOS_ACTION_PRIO
  * @oif: interface index of the device whose binding decided last, 0: none
  * @class: class of the last packet
  * @dscp: DSCP of the last packet as it came
- * @pcp: PCP last given, if @given has FTQ_FLOW_HAS_PCP
- * @given: which values were given
+ * @pcp: PCP last given, if @given has NF_FLOW_QOS_ACTION_PCP
+ * @given: enum nf_flow_qos_action bits of the values that were given
+ * @seen: the four before it, which mostly stay as they are, to be compared at once
  * @hash: of @tuple
  * @first: jiffies64 of the first packet; under ftq_flows->lock while linked,
  *	and until it is given to RCU
@@ -54,10 +51,15 @@ struct ftq_flow {
 	unsigned long		last;
 	u32			prio;
 	u32			oif;
-	u8			class;
-	u8			dscp;
-	u8			pcp;
-	u8			given;
+	union {
+		struct {
+			u8	class;
+			u8	dscp;
+			u8	pcp;
+			u8	given;
+		};
+		__le32		seen;
+	};
 	u32			hash;
 	union {
 		struct {
@@ -100,6 +102,16 @@ ftq_flow_tunnel(const struct ftq_flow *flow)
 }
 
 /**
+ * struct ftq_flow_key - key of the hash of flows, random
+ * @word: by which the words of a tuple and of a tunnel are shifted
+ * @odd: by which their sum is multiplied
+ */
+struct ftq_flow_key {
+	u32	word[20];
+	u64	odd;
+};
+
+/**
  * struct ftq_flow_table - an array of buckets
  * @mask: number of buckets - 1
  * @nr: number of the table in its namespace, never 0
@@ -122,7 +134,7 @@ struct ftq_flow_table {
  * @timeout: seconds without a packet until a flow is forgotten; written under
  *	RTNL
  * @count: flows that are linked; changed under @lock
- * @key: of the hash, random
+ * @key: of the hash
  * @lock: protects the linking and unlinking of flows, @last_id, @active and
  *	@dead
  * @last_id: id of the newest flow
@@ -138,7 +150,7 @@ struct ftq_flows {
 	u32				limit;
 	u32				timeout;
 	atomic_t			count;
-	hsiphash_key_t			key;
+	struct ftq_flow_key		key;
 	spinlock_t			lock; /* see @lock above */
 	u64				last_id;
 	bool				active;

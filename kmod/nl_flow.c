@@ -278,9 +278,9 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 	    ftq_nl_flow_put_tunnel(skb, flow) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_CLASS, READ_ONCE(flow->class)) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, READ_ONCE(flow->dscp)) ||
-	    (given & FTQ_FLOW_HAS_PRIO &&
+	    (given & NF_FLOW_QOS_ACTION_PRIO &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, READ_ONCE(flow->prio))) ||
-	    (given & FTQ_FLOW_HAS_PCP &&
+	    (given & NF_FLOW_QOS_ACTION_PCP &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PCP, READ_ONCE(flow->pcp))) ||
 	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_PACKETS,
 			      atomic64_read(&flow->packets),

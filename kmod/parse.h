@@ -19,11 +19,21 @@
 
 #include "key.h"
 
+/* Words of struct ftq_tuple behind the addresses. */
+enum {
+	FTQ_WORD_PORTS = 8,
+	FTQ_WORD_IIF,
+	FTQ_WORD_VIDS,
+	FTQ_WORD_PROTO,
+	FTQ_WORDS,
+};
+
 /**
  * struct ftq_tuple - a flow as its packets enter, before NAT
  *
- * Compared and hashed as bytes: no padding, zeroed where not used.
+ * Compared and hashed as words: no padding, zeroed where not used.
  *
+ * @word: all of it
  * @src: IPv4 (first word) or IPv6 source address
  * @dst: IPv4 (first word) or IPv6 destination address
  * @sport: source port of TCP and UDP
@@ -37,19 +47,26 @@
  * @proto: IP protocol
  */
 struct ftq_tuple {
-	__be32	src[4];
-	__be32	dst[4];
-	__be16	sport;
-	__be16	dport;
-	u32	iif;
-	u16	vid[FTQ_TAGS];
-	__be16	pppoe;
-	u8	family:7;
-	u8	tunneled:1;
-	u8	proto;
+	union {
+		u32	word[FTQ_WORDS];
+		struct {
+			__be32	src[4];
+			__be32	dst[4];
+			__be16	sport;
+			__be16	dport;
+			u32	iif;
+			u16	vid[FTQ_TAGS];
+			__be16	pppoe;
+			u8	family:7;
+			u8	tunneled:1;
+			u8	proto;
+		};
+	};
 } __aligned(8);
 
 static_assert(sizeof(struct ftq_tuple) == 48);
+static_assert(offsetof(struct ftq_tuple, sport) == FTQ_WORD_PORTS * 4);
+static_assert(offsetof(struct ftq_tuple, vid) == FTQ_WORD_VIDS * 4);
 
 /**
  * struct ftq_tunnel - the tunnel that a flow's packets enter in

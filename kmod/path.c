@@ -246,8 +246,8 @@ static void ftq_path_taken(struct ftq_net *fn, const struct ftq_packet *pkt,
 
 	cpu = this_cpu_ptr(fn->stats.cpu);
 	u64_stats_update_begin(&cpu->syncp);
-	u64_stats_add(&cpu->packets[win->class], pkt->segs);
-	u64_stats_add(&cpu->bytes[win->class], pkt->bytes);
+	u64_stats_add(&cpu->class[win->class].packets, pkt->segs);
+	u64_stats_add(&cpu->class[win->class].bytes, pkt->bytes);
 	if (win->done & NF_FLOW_QOS_ACTION_PRIO)
 		u64_stats_add(&cpu->stat[FTQ_STAT_PRIO_SET], pkt->segs);
 	if (win->done & NF_FLOW_QOS_ACTION_PCP)
@@ -322,6 +322,7 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	win.class = ftq_path_class(policy, skb, &pkt);
 	win.gso = skb_is_gso(skb);
 	win.done = 0;
+	win.pcp = 0;
 	ftq_path_clear(skb, &pkt, &cleared);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
 		ftq_path_prio(skb, policy, &win, &cleared);

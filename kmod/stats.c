@@ -84,8 +84,8 @@ static void ftq_stats_sum(const struct ftq_stats *stats,
 		for (i = 0; i < NF_FLOW_QOS_CLASSES; i++) {
 			do {
 				start = u64_stats_fetch_begin(&from->syncp);
-				packets = u64_stats_read(&from->packets[i]);
-				bytes = u64_stats_read(&from->bytes[i]);
+				packets = u64_stats_read(&from->class[i].packets);
+				bytes = u64_stats_read(&from->class[i].bytes);
 			} while (u64_stats_fetch_retry(&from->syncp, start));
 			sum->packets[i] += packets;
 			sum->bytes[i] += bytes;

@@ -42,17 +42,25 @@ struct ftq_counts {
 };
 
 /**
- * struct ftq_stats_cpu - the counters of one CPU
- * @syncp: written by this CPU in BH context
+ * struct ftq_stats_class - what one CPU has seen of a class, in one cache line
  * @packets: as in struct ftq_counts
  * @bytes: as in struct ftq_counts
+ */
+struct ftq_stats_class {
+	u64_stats_t	packets;
+	u64_stats_t	bytes;
+} __aligned(2 * sizeof(u64));
+
+/**
+ * struct ftq_stats_cpu - the counters of one CPU
+ * @syncp: written by this CPU in BH context
  * @stat: as in struct ftq_counts
+ * @class: by class
  */
 struct ftq_stats_cpu {
 	struct u64_stats_sync	syncp;
 	u64_stats_t		stat[FTQ_STAT_NR];
-	u64_stats_t		packets[NF_FLOW_QOS_CLASSES];
-	u64_stats_t		bytes[NF_FLOW_QOS_CLASSES];
+	struct ftq_stats_class	class[NF_FLOW_QOS_CLASSES];
 };
 
 /**
