@@ -37,6 +37,65 @@ struct ftq_frame {
 	u8		family;
 };
 
+/* The same for devices whose frames begin with the IP header. */
+static noinline void ftq_frame_read_raw(const struct sk_buff *skb,
+					const struct net_device *dev,
+					struct ftq_frame *frame)
+{
+	const u8 *first;
+	u8 _first;
+
+	/* Tunnels have operations, but none that makes a header. */
+	if (dev->header_ops && dev->header_ops->create)
+		return;
+	first = skb_header_pointer(skb, 0, sizeof(_first), &_first);
+	if (!first)
+		return;
+	frame->ip = 0;
+	if (*first >> 4 == 4)
+		frame->family = NFPROTO_IPV4;
+	else if (*first >> 4 == 6)
+		frame->family = NFPROTO_IPV6;
+}
+
+/*
+ * The same for all that is between the Ethernet header and that of IP; @type is that
+ * of the former.
+ */
+static noinline __be16 ftq_frame_read_encap(const struct sk_buff *skb, __be16 type,
+					    struct ftq_frame *frame)
+{
+	unsigned int off = ETH_HLEN, tags = !!skb_vlan_tag_present(skb);
+	const struct ftq_session_hdr *session;
+	struct ftq_session_hdr _session;
+	const struct vlan_hdr *vhdr;
+	struct vlan_hdr _vhdr;
+
+	while (eth_type_vlan(type) && tags < FTQ_TAGS) {
+		vhdr = skb_header_pointer(skb, off, sizeof(_vhdr), &_vhdr);
+		if (!vhdr)
+			return 0;
+		frame->key = ftq_key_inside(frame->key, type,
+					    ntohs(vhdr->h_vlan_TCI));
+		frame->tci[frame->nr_tci++] = off;
+		type = vhdr->h_vlan_encapsulated_proto;
+		off += VLAN_HLEN;
+		tags++;
+	}
+
+	if (type == htons(ETH_P_PPP_SES)) {
+		session = skb_header_pointer(skb, off, sizeof(_session),
+					     &_session);
+		if (!session)
+			return 0;
+		frame->key |= ntohs(session->pppoe.sid);
+		type = ftq_key_session(session);
+		off += PPPOE_SES_HLEN;
+	}
+	frame->ip = off;
+	return type;
+}
+
 /**
  * ftq_frame_read() - read a frame that leaves
  * @skb: frame; skb->data is at its beginning
@@ -46,71 +105,35 @@ struct ftq_frame {
  *
  * Context: RCU, BH.
  */
-static inline void ftq_frame_read(const struct sk_buff *skb,
-				  const struct net_device *dev,
-				  struct ftq_frame *frame)
+static __always_inline void ftq_frame_read(const struct sk_buff *skb,
+					   const struct net_device *dev,
+					   struct ftq_frame *frame)
 {
-	unsigned int off = ETH_HLEN, tags = 0;
-	const struct vlan_hdr *vhdr;
-	struct vlan_hdr _vhdr;
-	const __be16 *found;
-	__be16 _found, type;
+	__be16 type;
 
 	frame->key = 0;
 	frame->nr_tci = 0;
 	frame->family = 0;
-
 	if (unlikely(dev->type != ARPHRD_ETHER)) {
-		const u8 *first;
-		u8 _first;
-
-		/* Tunnels have operations, but none that makes a header. */
-		if (dev->header_ops && dev->header_ops->create)
-			return;
-		first = skb_header_pointer(skb, 0, sizeof(_first), &_first);
-		if (!first)
-			return;
-		frame->ip = 0;
-		if (*first >> 4 == 4)
-			frame->family = NFPROTO_IPV4;
-		else if (*first >> 4 == 6)
-			frame->family = NFPROTO_IPV6;
+		ftq_frame_read_raw(skb, dev, frame);
 		return;
 	}
 
-	if (skb_vlan_tag_present(skb)) {
+	if (skb_vlan_tag_present(skb))
 		frame->key = ftq_key_inside(0, skb->vlan_proto,
 					    skb_vlan_tag_get_id(skb));
-		tags++;
-	}
 
-	found = skb_header_pointer(skb, ETH_HLEN - sizeof(type), sizeof(_found),
-				   &_found);
-	if (!found)
-		return;
-	type = *found;
-	while (eth_type_vlan(type) && tags < FTQ_TAGS) {
-		vhdr = skb_header_pointer(skb, off, sizeof(_vhdr), &_vhdr);
-		if (!vhdr)
+	if (unlikely(skb_headlen(skb) < ETH_HLEN)) {
+		if (skb_copy_bits(skb, ETH_HLEN - sizeof(type), &type,
+				  sizeof(type)))
 			return;
-		frame->key = ftq_key_inside(frame->key, type,
-					    ntohs(vhdr->h_vlan_TCI));
-		frame->tci[frame->nr_tci++] = off;
-		type = vhdr->h_vlan_encapsulated_proto;
-		off += VLAN_HLEN;
-		tags++;
+	} else {
+		type = ((const struct ethhdr *)skb->data)->h_proto;
 	}
 
-	if (unlikely(type == htons(ETH_P_PPP_SES))) {
-		__be16 sid;
-
-		if (!ftq_key_session(skb, off, &sid, &type))
-			return;
-		frame->key |= ntohs(sid);
-		off += PPPOE_SES_HLEN;
-	}
-
-	frame->ip = off;
+	frame->ip = ETH_HLEN;
+	if (unlikely(type != htons(ETH_P_IP) && type != htons(ETH_P_IPV6)))
+		type = ftq_frame_read_encap(skb, type, frame);
 	if (type == htons(ETH_P_IP))
 		frame->family = NFPROTO_IPV4;
 	else if (type == htons(ETH_P_IPV6))

@@ -92,35 +92,30 @@ static inline __be16 ftq_key_proto(u64 key)
 }
 
 /**
- * ftq_key_session() - read a PPPoE session header (RFC 2516)
- * @skb: packet
- * @off: where the header is, from skb->data
- * @sid: set to the session, network order
- * @type: set to the Ethernet type of what is inside: IPv4, IPv6, or 0
- *
- * Return: false if it is cut short.
+ * struct ftq_session_hdr - a PPPoE session header (RFC 2516) of a data packet
+ * @pppoe: PPPoE's
+ * @proto: PPP protocol of what is inside
  */
-static inline bool ftq_key_session(const struct sk_buff *skb, unsigned int off,
-				   __be16 *sid, __be16 *type)
+struct ftq_session_hdr {
+	struct pppoe_hdr	pppoe;
+	__be16			proto;
+} __packed;
+
+static_assert(sizeof(struct ftq_session_hdr) == PPPOE_SES_HLEN);
+
+/**
+ * ftq_key_session() - what is inside a PPPoE session
+ * @hdr: its header
+ *
+ * Return: the Ethernet type of it, IPv4 or IPv6, or 0.
+ */
+static inline __be16 ftq_key_session(const struct ftq_session_hdr *hdr)
 {
-	struct {
-		struct pppoe_hdr	hdr;
-		__be16			proto;
-	} __packed _ppp;
-	const typeof(_ppp) *ppp;
-
-	ppp = skb_header_pointer(skb, off, sizeof(_ppp), &_ppp);
-	if (!ppp)
-		return false;
-
-	*sid = ppp->hdr.sid;
-	if (ppp->proto == htons(PPP_IP))
-		*type = htons(ETH_P_IP);
-	else if (ppp->proto == htons(PPP_IPV6))
-		*type = htons(ETH_P_IPV6);
-	else
-		*type = 0;
-	return true;
+	if (hdr->proto == htons(PPP_IP))
+		return htons(ETH_P_IP);
+	if (hdr->proto == htons(PPP_IPV6))
+		return htons(ETH_P_IPV6);
+	return 0;
 }
 
 /**

@@ -2,9 +2,13 @@
 /*
  * The packet as it enters: which flow it belongs to, and its DSCP.
  *
- * Everything is read with skb_header_pointer(), which neither moves nor copies
- * the packet's own bytes: the flowtable gets it as it came, and no pointer of
- * ours can become stale.
+ * The packet's own bytes are neither moved nor changed: the flowtable gets it as
+ * it came, and no pointer of ours can become stale. Where the headers are not all
+ * in the linear part, a copy of them is read.
+ *
+ * This is run for every packet, so it is written for those that have no tag in
+ * their bytes, no session, tunnel or segments: what these have not is read by
+ * functions that are not inline.
  */
 #ifndef FTQ_PARSE_H
 #define FTQ_PARSE_H
@@ -131,24 +135,47 @@ struct ftq_ip {
 	bool	fragment;
 };
 
+/* Most bytes that headers have which are read here: two IPv4 headers with options */
+#define FTQ_HEADERS	(VLAN_HLEN + PPPOE_SES_HLEN + 60 + 60 + 4)
+
+/**
+ * struct ftq_bytes - the beginning of a packet, from skb->data on
+ * @data: bytes
+ * @len: how many
+ */
+struct ftq_bytes {
+	const u8	*data;
+	unsigned int	len;
+};
+
+/* A header of @size bytes at @off, or NULL if it is cut short. */
+static __always_inline const void *ftq_bytes_at(const struct ftq_bytes *bytes,
+						unsigned int off,
+						unsigned int size)
+{
+	return likely(off + size <= bytes->len) ? bytes->data + off : NULL;
+}
+
 /*
- * Read the IP header at @off into @ip, and what is of the flow into @tuple, whose
- * addresses are zeroed. False: it cannot be read.
+ * Read the IP header at @off into @ip, and what is of the flow into @tuple. False:
+ * it cannot be read.
  */
 static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
+					 const struct ftq_bytes *bytes,
 					 unsigned int off, u8 family,
 					 struct ftq_tuple *tuple,
 					 struct ftq_ip *ip)
 {
 	if (family == NFPROTO_IPV4) {
-		struct iphdr _iph;
 		const struct iphdr *iph;
 
-		iph = skb_header_pointer(skb, off, sizeof(_iph), &_iph);
+		iph = ftq_bytes_at(bytes, off, sizeof(*iph));
 		if (!iph || iph->version != 4 || iph->ihl < 5)
 			return false;
 
 		tuple->proto = iph->protocol;
+		memset(tuple->src, 0, sizeof(tuple->src));
+		memset(tuple->dst, 0, sizeof(tuple->dst));
 		tuple->src[0] = iph->saddr;
 		tuple->dst[0] = iph->daddr;
 		ip->dscp = ipv4_get_dsfield(iph) >> 2;
@@ -157,10 +184,9 @@ static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
 		ip->hdrlen = iph->ihl * 4;
 		ip->fragment = ip_is_fragment(iph);
 	} else {
-		struct ipv6hdr _ip6h;
 		const struct ipv6hdr *ip6h;
 
-		ip6h = skb_header_pointer(skb, off, sizeof(_ip6h), &_ip6h);
+		ip6h = ftq_bytes_at(bytes, off, sizeof(*ip6h));
 		if (!ip6h || ip6h->version != 6)
 			return false;
 
@@ -178,12 +204,13 @@ static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
 }
 
 /*
- * The packet at *@off is inside a tunnel, whose header @pkt has been filled from:
- * the flow is that of the packet inside, and *@off moves behind its IP header.
- * False: that cannot be read.
+ * The packet at @off is inside a tunnel, whose header @pkt has been filled from:
+ * the flow is that of the packet inside. Return: bytes of its IP header, or 0: that
+ * cannot be read.
  */
-static inline bool ftq_parse_tunnel(const struct sk_buff *skb,
-				    struct ftq_packet *pkt, unsigned int *off)
+static noinline u32 ftq_parse_tunnel(const struct sk_buff *skb,
+				     const struct ftq_bytes *bytes,
+				     struct ftq_packet *pkt, unsigned int off)
 {
 	struct ftq_tuple *tuple = &pkt->tuple;
 	struct ftq_ip ip;
@@ -191,10 +218,9 @@ static inline bool ftq_parse_tunnel(const struct sk_buff *skb,
 	memcpy(pkt->tunnel.src, tuple->src, sizeof(tuple->src));
 	memcpy(pkt->tunnel.dst, tuple->dst, sizeof(tuple->dst));
 	tuple->tunneled = 1;
-	if (!ftq_parse_ip(skb, *off, tuple->family, tuple, &ip))
-		return false;
-	*off += ip.hdrlen;
-	return true;
+	if (!ftq_parse_ip(skb, bytes, off, tuple->family, tuple, &ip))
+		return 0;
+	return ip.hdrlen;
 }
 
 /*
@@ -226,6 +252,23 @@ static inline u32 ftq_parse_gso_hdrlen(const struct sk_buff *skb,
 }
 
 /*
+ * A GSO packet counts as its segments, from the IP header at @off on. Its bytes are
+ * set; @thoff as above.
+ */
+static noinline void ftq_parse_gso(const struct sk_buff *skb,
+				   struct ftq_packet *pkt, unsigned int off,
+				   unsigned int thoff)
+{
+	u32 hdrlen = ftq_parse_gso_hdrlen(skb, off, thoff, pkt->tuple.proto);
+
+	/* gso_segs of a packet from a guest is not to be trusted. */
+	if (pkt->bytes > hdrlen)
+		pkt->segs = DIV_ROUND_UP(pkt->bytes - hdrlen,
+					 skb_shinfo(skb)->gso_size);
+	pkt->bytes += (pkt->segs - 1) * hdrlen;
+}
+
+/*
  * The VLAN ID 0 is no VLAN, only a priority (IEEE 802.1Q clause 6.9), unless a
  * VLAN device of that ID is there to get these frames.
  */
@@ -236,6 +279,130 @@ static inline bool ftq_parse_vlan(const struct sk_buff *skb,
 		return false;
 	return likely(skb_vlan_tag_get_id(skb)) ||
 	       __vlan_find_dev_deep_rcu(in, skb->vlan_proto, 0);
+}
+
+/*
+ * Read a tag and a session that are in the packet's bytes, before @tags others. @off is
+ * set to where they end, *@protocol to what follows. False: they are cut short.
+ */
+static noinline bool ftq_parse_encap(const struct ftq_bytes *bytes,
+				     struct ftq_packet *pkt, unsigned int tags,
+				     unsigned int *off, __be16 *protocol)
+{
+	const struct ftq_session_hdr *session;
+	struct ftq_tuple *tuple = &pkt->tuple;
+	const struct vlan_hdr *vhdr;
+	u16 tci;
+
+	if (eth_type_vlan(*protocol)) {
+		vhdr = ftq_bytes_at(bytes, 0, sizeof(*vhdr));
+		if (!vhdr)
+			return false;
+		tci = ntohs(vhdr->h_vlan_TCI);
+		if (*protocol == htons(ETH_P_8021Q))
+			pkt->tci = tci;
+		if (tci & VLAN_VID_MASK) {
+			tuple->vid[tags] = tci & VLAN_VID_MASK;
+			pkt->key = ftq_key_inside(pkt->key, *protocol, tci);
+		}
+		*protocol = vhdr->h_vlan_encapsulated_proto;
+		*off = VLAN_HLEN;
+	}
+
+	if (*protocol == htons(ETH_P_PPP_SES)) {
+		session = ftq_bytes_at(bytes, *off, sizeof(*session));
+		if (!session)
+			return false;
+		tuple->pppoe = session->pppoe.sid;
+		pkt->key |= ntohs(tuple->pppoe);
+		*protocol = ftq_key_session(session);
+		*off += PPPOE_SES_HLEN;
+	}
+	return true;
+}
+
+/* ftq_parse() of the beginning of a packet */
+static __always_inline enum ftq_parsed
+ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
+		const struct ftq_bytes *bytes, struct ftq_packet *pkt)
+{
+	struct ftq_tuple *tuple = &pkt->tuple;
+	__be16 protocol = skb->protocol;
+	unsigned int off = 0, thoff;
+	unsigned int tags = 0;
+	struct ftq_ip ip;
+	u32 hdrlen;
+	u8 family;
+
+	tuple->word[FTQ_WORD_PORTS] = 0;
+	tuple->word[FTQ_WORD_VIDS] = 0;
+	tuple->word[FTQ_WORD_PROTO] = 0;
+	tuple->iif = in->ifindex;
+	pkt->key = 0;
+	pkt->tci = 0;
+
+	pkt->vlan = ftq_parse_vlan(skb, in);
+	if (pkt->vlan) {
+		tuple->vid[tags++] = skb_vlan_tag_get_id(skb);
+		pkt->key = ftq_key_inside(0, skb->vlan_proto,
+					  skb_vlan_tag_get_id(skb));
+	}
+
+	if (unlikely(protocol != htons(ETH_P_IP) &&
+		     protocol != htons(ETH_P_IPV6)) &&
+	    !ftq_parse_encap(bytes, pkt, tags, &off, &protocol))
+		return FTQ_PARSED_OTHER;
+
+	if (protocol == htons(ETH_P_IP))
+		family = NFPROTO_IPV4;
+	else if (protocol == htons(ETH_P_IPV6))
+		family = NFPROTO_IPV6;
+	else
+		return FTQ_PARSED_OTHER;
+	if (!ftq_parse_ip(skb, bytes, off, family, tuple, &ip))
+		return FTQ_PARSED_BROKEN;
+
+	tuple->family = family;
+	pkt->dscp = ip.dscp;
+	thoff = off + ip.hdrlen;
+	if (unlikely(tuple->proto == ftq_key_tunnel(family)) && !ip.fragment) {
+		hdrlen = ftq_parse_tunnel(skb, bytes, pkt, thoff);
+		if (!hdrlen)
+			return FTQ_PARSED_BROKEN;
+		thoff += hdrlen;
+	}
+
+	if (tuple->proto == IPPROTO_TCP || tuple->proto == IPPROTO_UDP) {
+		const __be16 *ports;
+
+		ports = ftq_bytes_at(bytes, thoff, 2 * sizeof(*ports));
+		if (!ports)
+			return FTQ_PARSED_BROKEN;
+		tuple->sport = ports[0];
+		tuple->dport = ports[1];
+	}
+
+	pkt->segs = 1;
+	pkt->bytes = ip.total;
+	if (skb_is_gso(skb))
+		ftq_parse_gso(skb, pkt, off, thoff);
+	return FTQ_PARSED_IP;
+}
+
+/* ftq_parse() of a copy, since not all headers are in the linear part */
+static noinline enum ftq_parsed ftq_parse_copy(const struct sk_buff *skb,
+					       struct net_device *in,
+					       struct ftq_packet *pkt)
+{
+	u8 copy[FTQ_HEADERS] __aligned(4);
+	const struct ftq_bytes bytes = {
+		.data	= copy,
+		.len	= min_t(unsigned int, skb->len, sizeof(copy)),
+	};
+
+	if (skb_copy_bits(skb, 0, copy, bytes.len))
+		return FTQ_PARSED_OTHER;
+	return ftq_parse_bytes(skb, in, &bytes, pkt);
 }
 
 /**
@@ -251,94 +418,20 @@ static inline bool ftq_parse_vlan(const struct sk_buff *skb,
  * Context: RCU, BH.
  * Return: what was found.
  */
-static inline enum ftq_parsed ftq_parse(const struct sk_buff *skb,
-					struct net_device *in,
-					struct ftq_packet *pkt)
+static __always_inline enum ftq_parsed ftq_parse(const struct sk_buff *skb,
+						 struct net_device *in,
+						 struct ftq_packet *pkt)
 {
-	struct ftq_tuple *tuple = &pkt->tuple;
-	__be16 protocol = skb->protocol;
-	unsigned int off = 0, thoff;
-	unsigned int tags = 0;
-	struct ftq_ip ip;
-	u32 hdrlen;
-	u8 family;
+	const struct ftq_bytes linear = {
+		.data	= skb->data,
+		.len	= skb_headlen(skb),
+	};
+	enum ftq_parsed parsed;
 
-	memset(tuple, 0, sizeof(*tuple));
-	tuple->iif = in->ifindex;
-	pkt->key = 0;
-	pkt->tci = 0;
-
-	pkt->vlan = ftq_parse_vlan(skb, in);
-	if (pkt->vlan) {
-		tuple->vid[tags++] = skb_vlan_tag_get_id(skb);
-		pkt->key = ftq_key_inside(0, skb->vlan_proto,
-					  skb_vlan_tag_get_id(skb));
-	}
-
-	if (protocol == htons(ETH_P_8021Q) || protocol == htons(ETH_P_8021AD)) {
-		struct vlan_hdr _vhdr;
-		const struct vlan_hdr *vhdr;
-		u16 tci;
-
-		vhdr = skb_header_pointer(skb, off, sizeof(_vhdr), &_vhdr);
-		if (!vhdr)
-			return FTQ_PARSED_OTHER;
-		tci = ntohs(vhdr->h_vlan_TCI);
-		if (protocol == htons(ETH_P_8021Q))
-			pkt->tci = tci;
-		if (tci & VLAN_VID_MASK) {
-			tuple->vid[tags++] = tci & VLAN_VID_MASK;
-			pkt->key = ftq_key_inside(pkt->key, protocol, tci);
-		}
-		protocol = vhdr->h_vlan_encapsulated_proto;
-		off += VLAN_HLEN;
-	}
-
-	if (protocol == htons(ETH_P_PPP_SES)) {
-		if (!ftq_key_session(skb, off, &tuple->pppoe, &protocol))
-			return FTQ_PARSED_OTHER;
-		pkt->key |= ntohs(tuple->pppoe);
-		off += PPPOE_SES_HLEN;
-	}
-
-	if (protocol == htons(ETH_P_IP))
-		family = NFPROTO_IPV4;
-	else if (protocol == htons(ETH_P_IPV6))
-		family = NFPROTO_IPV6;
-	else
-		return FTQ_PARSED_OTHER;
-	if (!ftq_parse_ip(skb, off, family, tuple, &ip))
-		return FTQ_PARSED_BROKEN;
-
-	tuple->family = family;
-	pkt->dscp = ip.dscp;
-	thoff = off + ip.hdrlen;
-	if (unlikely(tuple->proto == ftq_key_tunnel(family)) && !ip.fragment &&
-	    !ftq_parse_tunnel(skb, pkt, &thoff))
-		return FTQ_PARSED_BROKEN;
-
-	if (tuple->proto == IPPROTO_TCP || tuple->proto == IPPROTO_UDP) {
-		__be16 _ports[2];
-		const __be16 *ports;
-
-		ports = skb_header_pointer(skb, thoff, sizeof(_ports), _ports);
-		if (!ports)
-			return FTQ_PARSED_BROKEN;
-		tuple->sport = ports[0];
-		tuple->dport = ports[1];
-	}
-
-	pkt->segs = 1;
-	pkt->bytes = ip.total;
-	if (skb_is_gso(skb)) {
-		hdrlen = ftq_parse_gso_hdrlen(skb, off, thoff, tuple->proto);
-		/* gso_segs of a packet from a guest is not to be trusted. */
-		if (ip.total > hdrlen)
-			pkt->segs = DIV_ROUND_UP(ip.total - hdrlen,
-						 skb_shinfo(skb)->gso_size);
-		pkt->bytes += (pkt->segs - 1) * hdrlen;
-	}
-	return FTQ_PARSED_IP;
+	parsed = ftq_parse_bytes(skb, in, &linear, pkt);
+	if (unlikely(parsed != FTQ_PARSED_IP) && skb_is_nonlinear(skb))
+		parsed = ftq_parse_copy(skb, in, pkt);
+	return parsed;
 }
 
 #endif /* FTQ_PARSE_H */
