@@ -103,9 +103,13 @@ static u32 ftq_flow_bucket(const struct ftq_flow_table *table, u32 hash)
 	return reciprocal_scale(hash, table->mask + 1);
 }
 
+static_assert(offsetof(struct ftq_flow, given) - offsetof(struct ftq_flow, outcome) ==
+	      offsetof(struct ftq_window, done) - offsetof(struct ftq_window, outcome));
+
 /* Context: RCU, or flows->lock. */
-static struct ftq_flow *ftq_flow_find(const struct ftq_flow_table *table,
-				      const struct ftq_packet *pkt, u32 hash)
+static __always_inline struct ftq_flow *
+ftq_flow_find(const struct ftq_flow_table *table, const struct ftq_packet *pkt,
+	      u32 hash)
 {
 	const struct hlist_head *head =
 		&table->bucket[ftq_flow_bucket(table, hash)];
@@ -211,7 +215,7 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	flow->last = jiffies;
 	flow->prio = 0;
 	flow->oif = 0;
-	flow->seen = 0;
+	flow->outcome = 0;
 
 	spin_lock(&flows->lock);
 	table = rcu_dereference_protected(flows->table,
@@ -286,9 +290,7 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 	FTQ_UPDATE(flow->oif, win->oif);
 	if (win->done & NF_FLOW_QOS_ACTION_PRIO)
 		FTQ_UPDATE(flow->prio, win->action.prio);
-	FTQ_UPDATE(flow->seen,
-		   cpu_to_le32(win->class | pkt->dscp << 8 | win->pcp << 16 |
-			       (u32)win->done << 24));
+	FTQ_UPDATE(flow->outcome, win->outcome);
 
 	/* Another CPU may have unlinked it: flow->first is not ours to read. */
 	if (unlikely(made))

@@ -33,7 +33,8 @@ struct ftq_window;
  * @dscp: DSCP of the last packet as it came
  * @pcp: PCP last given, if @given has NF_FLOW_QOS_ACTION_PCP
  * @given: enum nf_flow_qos_action bits of the values that were given
- * @seen: the four before it, which mostly stay as they are, to be compared at once
+ * @outcome: the four before it, which mostly stay as they are, to be compared at
+ *	once; as struct ftq_window has them
  * @hash: of @tuple
  * @first: jiffies64 of the first packet; under ftq_flows->lock while linked,
  *	and until it is given to RCU
@@ -58,7 +59,7 @@ struct ftq_flow {
 			u8	pcp;
 			u8	given;
 		};
-		__le32		seen;
+		u32		outcome;
 	};
 	u32			hash;
 	union {

@@ -37,7 +37,15 @@ struct ftq_frame {
 	u8		family;
 };
 
-/* The same for devices whose frames begin with the IP header. */
+/* The key of an accelerated tag, 0: there is none. */
+static inline u64 ftq_frame_key(const struct sk_buff *skb)
+{
+	if (!skb_vlan_tag_present(skb))
+		return 0;
+	return ftq_key_inside(0, skb->vlan_proto, skb_vlan_tag_get_id(skb));
+}
+
+/* ftq_frame_read() for devices whose frames begin with the IP header. */
 static noinline void ftq_frame_read_raw(const struct sk_buff *skb,
 					const struct net_device *dev,
 					struct ftq_frame *frame)
@@ -119,10 +127,7 @@ static __always_inline void ftq_frame_read(const struct sk_buff *skb,
 		return;
 	}
 
-	if (skb_vlan_tag_present(skb))
-		frame->key = ftq_key_inside(0, skb->vlan_proto,
-					    skb_vlan_tag_get_id(skb));
-
+	frame->key = ftq_frame_key(skb);
 	if (unlikely(skb_headlen(skb) < ETH_HLEN)) {
 		if (skb_copy_bits(skb, ETH_HLEN - sizeof(type), &type,
 				  sizeof(type)))
@@ -138,6 +143,25 @@ static __always_inline void ftq_frame_read(const struct sk_buff *skb,
 		frame->family = NFPROTO_IPV4;
 	else if (type == htons(ETH_P_IPV6))
 		frame->family = NFPROTO_IPV6;
+}
+
+/**
+ * ftq_frame_bare() - does IP follow the Ethernet header
+ * @skb: frame; skb->data is at its beginning
+ * @dev: device that it leaves through
+ *
+ * Return: true if the frame has neither tag nor session in its bytes; false if it
+ * may have one.
+ */
+static inline bool ftq_frame_bare(const struct sk_buff *skb,
+				  const struct net_device *dev)
+{
+	__be16 type;
+
+	if (dev->type != ARPHRD_ETHER || skb_headlen(skb) < ETH_HLEN)
+		return false;
+	type = ((const struct ethhdr *)skb->data)->h_proto;
+	return type == htons(ETH_P_IP) || type == htons(ETH_P_IPV6);
 }
 
 /**

@@ -107,12 +107,15 @@ static struct nf_flowtable_type ftq_ident_type = {
 	.owner	= THIS_MODULE,
 };
 
-/* Learn all types between our own, which is linked in, and the list's head. */
+/*
+ * Learn all types between our own, which is linked in, and the list's head. That of
+ * both families is the last one, and first of those that packets are compared with.
+ */
 static void ftq_ident_walk(const struct list_head *head)
 {
 	struct nf_flowtable_type *type;
 
-	list_for_each_entry(type, head, list)
+	list_for_each_entry_reverse(type, head, list)
 		if (type != &ftq_ident_type && type->hook)
 			ftq_ident_add(type->hook, type->owner);
 }
@@ -174,11 +177,11 @@ static struct notifier_block ftq_ident_module_nb = {
  */
 void ftq_ident_init(void)
 {
+	ftq_ident_learn();
+
 	/* These two are symbols, so their module cannot go before ours. */
 	ftq_ident_add(nf_flow_offload_ip_hook, NULL);
 	ftq_ident_add(nf_flow_offload_ipv6_hook, NULL);
-
-	ftq_ident_learn();
 }
 
 /**

@@ -33,10 +33,10 @@ extern struct ftq_ident ftq_idents[FTQ_IDENT_MAX + 1];
  */
 static inline bool ftq_ident_known(nf_hookfn *fn)
 {
+	const struct ftq_ident *ident;
 	nf_hookfn *known;
-	int i;
 
-	for (i = 0; (known = READ_ONCE(ftq_idents[i].hook)); i++)
+	for (ident = ftq_idents; (known = READ_ONCE(ident->hook)); ident++)
 		if (known == fn)
 			return true;
 	return false;

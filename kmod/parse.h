@@ -149,11 +149,11 @@ struct ftq_bytes {
 };
 
 /* A header of @size bytes at @off, or NULL if it is cut short. */
-static __always_inline const void *ftq_bytes_at(const struct ftq_bytes *bytes,
+static __always_inline const void *ftq_bytes_at(struct ftq_bytes bytes,
 						unsigned int off,
 						unsigned int size)
 {
-	return likely(off + size <= bytes->len) ? bytes->data + off : NULL;
+	return likely(off + size <= bytes.len) ? bytes.data + off : NULL;
 }
 
 /*
@@ -161,7 +161,7 @@ static __always_inline const void *ftq_bytes_at(const struct ftq_bytes *bytes,
  * it cannot be read.
  */
 static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
-					 const struct ftq_bytes *bytes,
+					 struct ftq_bytes bytes,
 					 unsigned int off, u8 family,
 					 struct ftq_tuple *tuple,
 					 struct ftq_ip *ip)
@@ -209,7 +209,7 @@ static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
  * cannot be read.
  */
 static noinline u32 ftq_parse_tunnel(const struct sk_buff *skb,
-				     const struct ftq_bytes *bytes,
+				     struct ftq_bytes bytes,
 				     struct ftq_packet *pkt, unsigned int off)
 {
 	struct ftq_tuple *tuple = &pkt->tuple;
@@ -281,62 +281,68 @@ static inline bool ftq_parse_vlan(const struct sk_buff *skb,
 	       __vlan_find_dev_deep_rcu(in, skb->vlan_proto, 0);
 }
 
+/* What comes behind tags and session, 0: they are cut short. */
+#define FTQ_ENCAP(off, type)	((off) << 16 | (__force u16)(type))
+#define FTQ_ENCAP_OFF(encap)	((encap) >> 16)
+#define FTQ_ENCAP_TYPE(encap)	((__force __be16)(encap))
+
 /*
- * Read a tag and a session that are in the packet's bytes, before @tags others. @off is
- * set to where they end, *@protocol to what follows. False: they are cut short.
+ * Read a tag and a session that are in the packet's bytes; @tags came before. Return:
+ * FTQ_ENCAP(), of where they end and of what follows.
  */
-static noinline bool ftq_parse_encap(const struct ftq_bytes *bytes,
-				     struct ftq_packet *pkt, unsigned int tags,
-				     unsigned int *off, __be16 *protocol)
+static noinline u32 ftq_parse_encap(struct ftq_bytes bytes,
+				    struct ftq_packet *pkt, unsigned int tags,
+				    __be16 type)
 {
 	const struct ftq_session_hdr *session;
 	struct ftq_tuple *tuple = &pkt->tuple;
 	const struct vlan_hdr *vhdr;
+	unsigned int off = 0;
 	u16 tci;
 
-	if (eth_type_vlan(*protocol)) {
+	if (eth_type_vlan(type)) {
 		vhdr = ftq_bytes_at(bytes, 0, sizeof(*vhdr));
 		if (!vhdr)
-			return false;
+			return 0;
 		tci = ntohs(vhdr->h_vlan_TCI);
-		if (*protocol == htons(ETH_P_8021Q))
+		if (type == htons(ETH_P_8021Q))
 			pkt->tci = tci;
 		if (tci & VLAN_VID_MASK) {
 			tuple->vid[tags] = tci & VLAN_VID_MASK;
-			pkt->key = ftq_key_inside(pkt->key, *protocol, tci);
+			pkt->key = ftq_key_inside(pkt->key, type, tci);
 		}
-		*protocol = vhdr->h_vlan_encapsulated_proto;
-		*off = VLAN_HLEN;
+		type = vhdr->h_vlan_encapsulated_proto;
+		off = VLAN_HLEN;
 	}
 
-	if (*protocol == htons(ETH_P_PPP_SES)) {
-		session = ftq_bytes_at(bytes, *off, sizeof(*session));
+	if (type == htons(ETH_P_PPP_SES)) {
+		session = ftq_bytes_at(bytes, off, sizeof(*session));
 		if (!session)
-			return false;
+			return 0;
 		tuple->pppoe = session->pppoe.sid;
 		pkt->key |= ntohs(tuple->pppoe);
-		*protocol = ftq_key_session(session);
-		*off += PPPOE_SES_HLEN;
+		type = ftq_key_session(session);
+		off += PPPOE_SES_HLEN;
 	}
-	return true;
+	return FTQ_ENCAP(off, type);
 }
 
 /* ftq_parse() of the beginning of a packet */
 static __always_inline enum ftq_parsed
 ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
-		const struct ftq_bytes *bytes, struct ftq_packet *pkt)
+		struct ftq_bytes bytes, struct ftq_packet *pkt)
 {
+	struct ftq_ip ip __uninitialized;
 	struct ftq_tuple *tuple = &pkt->tuple;
 	__be16 protocol = skb->protocol;
 	unsigned int off = 0, thoff;
 	unsigned int tags = 0;
-	struct ftq_ip ip;
-	u32 hdrlen;
+	u32 encap, hdrlen;
 	u8 family;
 
 	tuple->word[FTQ_WORD_PORTS] = 0;
 	tuple->word[FTQ_WORD_VIDS] = 0;
-	tuple->word[FTQ_WORD_PROTO] = 0;
+	tuple->pppoe = 0;
 	tuple->iif = in->ifindex;
 	pkt->key = 0;
 	pkt->tci = 0;
@@ -349,9 +355,11 @@ ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
 	}
 
 	if (unlikely(protocol != htons(ETH_P_IP) &&
-		     protocol != htons(ETH_P_IPV6)) &&
-	    !ftq_parse_encap(bytes, pkt, tags, &off, &protocol))
-		return FTQ_PARSED_OTHER;
+		     protocol != htons(ETH_P_IPV6))) {
+		encap = ftq_parse_encap(bytes, pkt, tags, protocol);
+		off = FTQ_ENCAP_OFF(encap);
+		protocol = FTQ_ENCAP_TYPE(encap);
+	}
 
 	if (protocol == htons(ETH_P_IP))
 		family = NFPROTO_IPV4;
@@ -363,6 +371,7 @@ ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
 		return FTQ_PARSED_BROKEN;
 
 	tuple->family = family;
+	tuple->tunneled = 0;
 	pkt->dscp = ip.dscp;
 	thoff = off + ip.hdrlen;
 	if (unlikely(tuple->proto == ftq_key_tunnel(family)) && !ip.fragment) {
@@ -394,7 +403,7 @@ static noinline enum ftq_parsed ftq_parse_copy(const struct sk_buff *skb,
 					       struct net_device *in,
 					       struct ftq_packet *pkt)
 {
-	u8 copy[FTQ_HEADERS] __aligned(4);
+	u8 copy[FTQ_HEADERS] __aligned(4) __uninitialized;
 	const struct ftq_bytes bytes = {
 		.data	= copy,
 		.len	= min_t(unsigned int, skb->len, sizeof(copy)),
@@ -402,7 +411,7 @@ static noinline enum ftq_parsed ftq_parse_copy(const struct sk_buff *skb,
 
 	if (skb_copy_bits(skb, 0, copy, bytes.len))
 		return FTQ_PARSED_OTHER;
-	return ftq_parse_bytes(skb, in, &bytes, pkt);
+	return ftq_parse_bytes(skb, in, bytes, pkt);
 }
 
 /**
@@ -428,7 +437,7 @@ static __always_inline enum ftq_parsed ftq_parse(const struct sk_buff *skb,
 	};
 	enum ftq_parsed parsed;
 
-	parsed = ftq_parse_bytes(skb, in, &linear, pkt);
+	parsed = ftq_parse_bytes(skb, in, linear, pkt);
 	if (unlikely(parsed != FTQ_PARSED_IP) && skb_is_nonlinear(skb))
 		parsed = ftq_parse_copy(skb, in, pkt);
 	return parsed;

@@ -274,28 +274,32 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 			      const struct nf_hook_state *state)
 {
 	const struct ftq_ingress *in = priv;
+	const struct nf_hook_entry *entry, *end;
 	const struct nf_hook_entries *entries;
 	const struct ftq_policy *policy;
-	struct ftq_window *outer, win;
+	/* What is read of these is set before; to zero them all takes its time. */
+	struct ftq_cleared cleared __uninitialized;
+	struct ftq_window win __uninitialized;
+	struct ftq_packet pkt __uninitialized;
 	struct ftq_dev *fd = in->fd;
 	struct ftq_net *fn = fd->fn;
-	struct ftq_cleared cleared;
-	unsigned int i, verdict;
-	struct ftq_packet pkt;
+	struct ftq_window *outer;
+	unsigned int verdict;
 	nf_hookfn *hook;
 
 	/* Read for every packet: the blob is replaced whenever a hook comes. */
 	entries = rcu_dereference(state->in->nf_hooks_ingress);
 	if (unlikely(!entries))
 		return NF_ACCEPT;
-	for (i = 0; i < entries->num_hook_entries; i++)
-		if (READ_ONCE(entries->hooks[i].hook) == ftq_path_ingress &&
-		    READ_ONCE(entries->hooks[i].priv) == priv)
+	end = entries->hooks + entries->num_hook_entries;
+	for (entry = entries->hooks; entry < end; entry++)
+		if (READ_ONCE(entry->hook) == ftq_path_ingress &&
+		    READ_ONCE(entry->priv) == priv)
 			break;
-	if (unlikely(++i >= entries->num_hook_entries))
+	if (unlikely(++entry >= end))
 		goto not_next;
 	/* Once: the core rewrites the function of a hook that goes in place. */
-	hook = READ_ONCE(entries->hooks[i].hook);
+	hook = READ_ONCE(entry->hook);
 	if (unlikely(!ftq_ident_known(hook)))
 		goto not_next;
 
@@ -319,21 +323,20 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	win.family = pkt.tuple.family;
 	win.proto = pkt.tuple.proto;
 	policy = rcu_dereference(fd->policy);
+	win.outcome = 0;
 	win.class = ftq_path_class(policy, skb, &pkt);
+	win.dscp = pkt.dscp;
 	win.gso = skb_is_gso(skb);
-	win.done = 0;
-	win.pcp = 0;
 	ftq_path_clear(skb, &pkt, &cleared);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
 		ftq_path_prio(skb, policy, &win, &cleared);
 
 	outer = ftq_window_open(&win);
 	do {
-		verdict = hook(READ_ONCE(entries->hooks[i].priv), skb, state);
-		if ((verdict & NF_VERDICT_MASK) != NF_ACCEPT ||
-		    ++i >= entries->num_hook_entries)
+		verdict = hook(READ_ONCE(entry->priv), skb, state);
+		if ((verdict & NF_VERDICT_MASK) != NF_ACCEPT || ++entry >= end)
 			break;
-		hook = READ_ONCE(entries->hooks[i].hook);
+		hook = READ_ONCE(entry->hook);
 	} while (ftq_ident_known(hook));
 	ftq_window_close(outer);
 
@@ -557,6 +560,13 @@ static struct net_device *ftq_path_vlan(const struct ftq_action *action,
 	return dev && is_vlan_dev(dev) ? dev : NULL;
 }
 
+/* Set the PCP of the tag that the skb has. */
+static void ftq_path_tag(struct sk_buff *skb, u8 pcp)
+{
+	skb->vlan_tci = (skb->vlan_tci & ~VLAN_PRIO_MASK) |
+			(u16)pcp << VLAN_PRIO_SHIFT;
+}
+
 /*
  * Set the PCP of the outermost tag, or of all that the frame has; the DEI stays.
  * A tag of which no private copy can be had stays as it is. False: none was set;
@@ -579,8 +589,7 @@ static bool ftq_path_set_pcp(struct sk_buff *skb, struct net_device *dev,
 		vlan = ftq_path_vlan(action, vlan, skb->vlan_proto,
 				     skb_vlan_tag_get_id(skb));
 		if (ftq_path_pcp(action, skb, vlan, &pcp)) {
-			skb->vlan_tci = (skb->vlan_tci & ~VLAN_PRIO_MASK) |
-					(u16)pcp << VLAN_PRIO_SHIFT;
+			ftq_path_tag(skb, pcp);
 			*given = pcp;
 			done = true;
 		}
@@ -610,13 +619,38 @@ static bool ftq_path_set_pcp(struct sk_buff *skb, struct net_device *dev,
 	return done;
 }
 
+/* The first device whose binding has a map decides for the window's packet. */
+static __always_inline void ftq_path_decide(const struct ftq_dev *fd,
+					    const struct nf_hook_state *state,
+					    const struct ftq_target *target,
+					    struct ftq_window *win)
+{
+	const struct ftq_map_table *table;
+
+	table = rcu_dereference(target->map->table);
+	win->action = table->action[win->class];
+	win->oif = target->oif;
+	win->first = fd;
+	win->apart = win->seen != state->out;
+}
+
+/* Segments come to the highest device one by one. */
+static __always_inline void ftq_path_set_prio(const struct ftq_dev *fd,
+					      struct sk_buff *skb,
+					      struct ftq_window *win)
+{
+	if (win->first == fd && !(win->action.keep & NF_FLOW_QOS_ACTION_PRIO)) {
+		skb->priority = win->action.prio;
+		win->done |= NF_FLOW_QOS_ACTION_PRIO;
+	}
+}
+
 /* The packet in the window, or a segment of it. */
 static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 			       const struct nf_hook_state *state,
 			       const struct ftq_frame *frame,
 			       struct ftq_window *win)
 {
-	const struct ftq_map_table *table;
 	const struct ftq_target *target;
 	const struct ftq_policy *policy;
 
@@ -627,20 +661,10 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 		target = ftq_policy_target(policy, frame->key);
 		if (!target->map)
 			return;
-
-		table = rcu_dereference(target->map->table);
-		win->action = table->action[win->class];
-		win->oif = target->oif;
-		win->first = fd;
-		win->apart = win->seen != state->out;
+		ftq_path_decide(fd, state, target, win);
 	}
 
-	/* Segments come to the highest device one by one. */
-	if (win->first == fd && !(win->action.keep & NF_FLOW_QOS_ACTION_PRIO)) {
-		skb->priority = win->action.prio;
-		win->done |= NF_FLOW_QOS_ACTION_PRIO;
-	}
-
+	ftq_path_set_prio(fd, skb, win);
 	if (!(win->action.keep & NF_FLOW_QOS_ACTION_PCP) &&
 	    ftq_path_set_pcp(skb, state->out, frame, &win->action, true,
 			     &win->pcp))
@@ -655,9 +679,10 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
  * socket are taken for forwarded ones, and some that the kernel itself sends are
  * among these (answers of nft's reject, IGMP): they get a PCP there.
  */
-static void ftq_path_forwarded(const struct ftq_dev *fd, struct sk_buff *skb,
-			       const struct nf_hook_state *state,
-			       const struct ftq_frame *frame)
+static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
+					struct sk_buff *skb,
+					const struct nf_hook_state *state,
+					const struct ftq_frame *frame)
 {
 	const struct ftq_policy *policy = rcu_dereference(fd->policy);
 	struct ftq_stats *stats = &fd->fn->stats;
@@ -693,24 +718,14 @@ static void ftq_path_forwarded(const struct ftq_dev *fd, struct sk_buff *skb,
 		ftq_stat_add(stats, FTQ_STAT_PCP_SET, segs);
 }
 
-/**
- * ftq_path_egress() - give the packet in the window what its class gets
- * @priv: struct ftq_dev
- * @skb: packet, with its link layer header
- * @state: hook state
- *
- * Context: RCU, BH.
- * Return: NF_ACCEPT, always.
- */
-unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
-			     const struct nf_hook_state *state)
+/* ftq_path_egress() for any packet. */
+static noinline unsigned int
+ftq_path_egress_any(void *priv, struct sk_buff *skb,
+		    const struct nf_hook_state *state)
 {
 	struct ftq_window *win = ftq_window_of_task();
 	const struct ftq_dev *fd = priv;
 	struct ftq_frame frame;
-
-	if (!win && likely(!READ_ONCE(fd->scope_all)))
-		return NF_ACCEPT;
 
 	ftq_frame_read(skb, state->out, &frame);
 	if (win && ftq_path_ours(win, fd, skb, state, &frame)) {
@@ -720,5 +735,62 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 	} else if (READ_ONCE(fd->scope_all)) {
 		ftq_path_forwarded(fd, skb, state, &frame);
 	}
+	return NF_ACCEPT;
+}
+
+/**
+ * ftq_path_egress() - give the packet in the window what its class gets
+ * @priv: struct ftq_dev
+ * @skb: packet, with its link layer header
+ * @state: hook state
+ *
+ * Written for the packet that never was of several segments and has crossed no
+ * tunnel's device, so that its address tells it, in an Ethernet frame with no tag
+ * but the accelerated one. What is done to others is the same, after
+ * ftq_path_egress_any() has looked at all there is.
+ *
+ * Context: RCU, BH.
+ * Return: NF_ACCEPT, always.
+ */
+unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
+			     const struct nf_hook_state *state)
+{
+	struct ftq_window *win = ftq_window_of_task();
+	const struct ftq_dev *fd = priv;
+	const struct ftq_target *target;
+	const struct ftq_policy *policy;
+
+	if (!win && likely(!READ_ONCE(fd->scope_all)))
+		return NF_ACCEPT;
+	if (unlikely(!win || skb != win->skb || win->gso ||
+		     (win->seen && win->seen->type != ARPHRD_ETHER) ||
+		     state->net != win->net ||
+		     !ftq_frame_bare(skb, state->out)))
+		return ftq_path_egress_any(priv, skb, state);
+
+	win->seen = state->out;
+	if (!win->first) {
+		policy = rcu_dereference(fd->policy);
+		if (unlikely(!policy))
+			return NF_ACCEPT;
+		/* Only one entry can be for so simple a frame. */
+		target = &policy->self;
+		if (policy->nr)
+			target = ftq_policy_find(policy, ftq_frame_key(skb)) ?:
+				 target;
+		if (!target->map)
+			return NF_ACCEPT;
+		ftq_path_decide(fd, state, target, win);
+	}
+
+	ftq_path_set_prio(fd, skb, win);
+	if (win->action.keep & NF_FLOW_QOS_ACTION_PCP ||
+	    !skb_vlan_tag_present(skb))
+		return NF_ACCEPT;
+	if (unlikely(win->action.pcp == NF_FLOW_QOS_PCP_VLAN))
+		return ftq_path_egress_any(priv, skb, state);
+	ftq_path_tag(skb, win->action.pcp);
+	win->pcp = win->action.pcp;
+	win->done |= NF_FLOW_QOS_ACTION_PCP;
 	return NF_ACCEPT;
 }

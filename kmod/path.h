@@ -26,12 +26,14 @@ struct ftq_dev;
  * @oif: interface index of the device whose binding decided, 0: none yet
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @proto: IP protocol
- * @class: class of the packet, 0..63
  * @apart: segments came to @first one by one, valid if that is set
  * @esp: @seen saw it in one piece that ESP will make segments of
  * @gso: the packet entered as one of several segments
+ * @class: class of the packet, 0..63
+ * @dscp: DSCP of the packet as it came
+ * @pcp: PCP that was given to the outermost tag, if @done says so; else 0
  * @done: enum nf_flow_qos_action bits of what was set
- * @pcp: PCP that was given to the outermost tag, if @done says so
+ * @outcome: the four before it, as struct ftq_flow has them
  */
 struct ftq_window {
 	const struct sk_buff	*skb;
@@ -44,12 +46,18 @@ struct ftq_window {
 	u32			oif;
 	u8			family;
 	u8			proto;
-	u8			class;
 	bool			apart;
 	bool			esp;
 	bool			gso;
-	u8			done;
-	u8			pcp;
+	union {
+		struct {
+			u8	class;
+			u8	dscp;
+			u8	pcp;
+			u8	done;
+		};
+		u32		outcome;
+	};
 };
 
 unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
