@@ -75,8 +75,9 @@ static u32 ftq_flow_hash(const struct ftq_flows *flows,
 	return (sum * flows->key.odd) >> 32;
 }
 
-/* As words, of which the last differ most often. */
-static bool ftq_tuple_is(const struct ftq_tuple *a, const struct ftq_tuple *b)
+/* As words; those that differ most often first. */
+static __always_inline bool ftq_tuple_is(const struct ftq_tuple *a,
+					 const struct ftq_tuple *b)
 {
 	const u64 *left = (const u64 *)a, *right = (const u64 *)b;
 
@@ -85,8 +86,8 @@ static bool ftq_tuple_is(const struct ftq_tuple *a, const struct ftq_tuple *b)
 	       left[1] == right[1] && left[3] == right[3];
 }
 
-static bool ftq_flow_is(const struct ftq_flow *flow,
-			const struct ftq_packet *pkt)
+static __always_inline bool ftq_flow_is(const struct ftq_flow *flow,
+					const struct ftq_packet *pkt)
 {
 	const struct ftq_tunnel *tunnel;
 
@@ -251,6 +252,44 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 			WRITE_ONCE(field, value);			\
 	} while (0)
 
+static __always_inline void ftq_flow_add(struct ftq_flow *flow,
+					 const struct ftq_packet *pkt,
+					 const struct ftq_window *win)
+{
+	atomic64_add(pkt->segs, &flow->packets);
+	atomic64_add(pkt->bytes, &flow->bytes);
+	FTQ_UPDATE(flow->last, jiffies);
+	FTQ_UPDATE(flow->oif, win->oif);
+	if (win->done & NF_FLOW_QOS_ACTION_PRIO)
+		FTQ_UPDATE(flow->prio, win->action.prio);
+	FTQ_UPDATE(flow->outcome, win->outcome);
+}
+
+/* ftq_flow_count() of a packet whose flow was not found in @table */
+static noinline bool ftq_flow_count_new(struct ftq_flows *flows,
+					const struct ftq_flow_table *table,
+					const struct ftq_packet *pkt,
+					const struct ftq_window *win, u32 hash)
+{
+	const struct ftq_flow_table *next = rcu_dereference(flows->next);
+	struct ftq_flow *flow = NULL;
+	bool made = false;
+
+	if (next)
+		flow = ftq_flow_find(next, pkt, hash);
+	if (!flow)
+		flow = ftq_flow_new(flows, table, pkt, hash, &made);
+	if (!flow)
+		return false;
+
+	ftq_flow_add(flow, pkt, win);
+	/* Another CPU may have unlinked it: flow->first is not ours to read. */
+	if (made)
+		ftq_nl_notify_flow(flows, flow, get_jiffies_64(),
+				   NF_FLOW_QOS_CMD_FLOW_NEW_NTF);
+	return true;
+}
+
 /**
  * ftq_flow_count() - account a packet that a flowtable took
  * @flows: flows of the namespace
@@ -264,9 +303,7 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		    const struct ftq_window *win)
 {
 	const struct ftq_flow_table *table = rcu_dereference(flows->table);
-	const struct ftq_flow_table *next;
 	struct ftq_flow *flow;
-	bool made = false;
 	u32 hash;
 
 	if (!READ_ONCE(flows->limit) || unlikely(!table))
@@ -274,28 +311,9 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 
 	hash = ftq_flow_hash(flows, pkt);
 	flow = ftq_flow_find(table, pkt, hash);
-	if (unlikely(!flow)) {
-		next = rcu_dereference(flows->next);
-		if (next)
-			flow = ftq_flow_find(next, pkt, hash);
-		if (!flow)
-			flow = ftq_flow_new(flows, table, pkt, hash, &made);
-		if (!flow)
-			return false;
-	}
-
-	atomic64_add(pkt->segs, &flow->packets);
-	atomic64_add(pkt->bytes, &flow->bytes);
-	FTQ_UPDATE(flow->last, jiffies);
-	FTQ_UPDATE(flow->oif, win->oif);
-	if (win->done & NF_FLOW_QOS_ACTION_PRIO)
-		FTQ_UPDATE(flow->prio, win->action.prio);
-	FTQ_UPDATE(flow->outcome, win->outcome);
-
-	/* Another CPU may have unlinked it: flow->first is not ours to read. */
-	if (unlikely(made))
-		ftq_nl_notify_flow(flows, flow, get_jiffies_64(),
-				   NF_FLOW_QOS_CMD_FLOW_NEW_NTF);
+	if (unlikely(!flow))
+		return ftq_flow_count_new(flows, table, pkt, win, hash);
+	ftq_flow_add(flow, pkt, win);
 	return true;
 }
 

@@ -148,12 +148,11 @@ struct ftq_bytes {
 	unsigned int	len;
 };
 
-/* A header of @size bytes at @off, or NULL if it is cut short. */
-static __always_inline const void *ftq_bytes_at(struct ftq_bytes bytes,
-						unsigned int off,
-						unsigned int size)
+/* Is there a header of @size bytes at @off? */
+static __always_inline bool ftq_bytes_have(struct ftq_bytes bytes,
+					   unsigned int off, unsigned int size)
 {
-	return likely(off + size <= bytes.len) ? bytes.data + off : NULL;
+	return likely(off + size <= bytes.len);
 }
 
 /*
@@ -169,8 +168,9 @@ static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
 	if (family == NFPROTO_IPV4) {
 		const struct iphdr *iph;
 
-		iph = ftq_bytes_at(bytes, off, sizeof(*iph));
-		if (!iph || iph->version != 4 || iph->ihl < 5)
+		iph = (const void *)(bytes.data + off);
+		if (!ftq_bytes_have(bytes, off, sizeof(*iph)) ||
+		    iph->version != 4 || iph->ihl < 5)
 			return false;
 
 		tuple->proto = iph->protocol;
@@ -186,8 +186,9 @@ static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
 	} else {
 		const struct ipv6hdr *ip6h;
 
-		ip6h = ftq_bytes_at(bytes, off, sizeof(*ip6h));
-		if (!ip6h || ip6h->version != 6)
+		ip6h = (const void *)(bytes.data + off);
+		if (!ftq_bytes_have(bytes, off, sizeof(*ip6h)) ||
+		    ip6h->version != 6)
 			return false;
 
 		tuple->proto = ip6h->nexthdr;
@@ -301,9 +302,9 @@ static noinline u32 ftq_parse_encap(struct ftq_bytes bytes,
 	u16 tci;
 
 	if (eth_type_vlan(type)) {
-		vhdr = ftq_bytes_at(bytes, 0, sizeof(*vhdr));
-		if (!vhdr)
+		if (!ftq_bytes_have(bytes, 0, sizeof(*vhdr)))
 			return 0;
+		vhdr = (const void *)bytes.data;
 		tci = ntohs(vhdr->h_vlan_TCI);
 		if (type == htons(ETH_P_8021Q))
 			pkt->tci = tci;
@@ -316,9 +317,9 @@ static noinline u32 ftq_parse_encap(struct ftq_bytes bytes,
 	}
 
 	if (type == htons(ETH_P_PPP_SES)) {
-		session = ftq_bytes_at(bytes, off, sizeof(*session));
-		if (!session)
+		if (!ftq_bytes_have(bytes, off, sizeof(*session)))
 			return 0;
+		session = (const void *)(bytes.data + off);
 		tuple->pppoe = session->pppoe.sid;
 		pkt->key |= ntohs(tuple->pppoe);
 		type = ftq_key_session(session);
@@ -384,9 +385,9 @@ ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
 	if (tuple->proto == IPPROTO_TCP || tuple->proto == IPPROTO_UDP) {
 		const __be16 *ports;
 
-		ports = ftq_bytes_at(bytes, thoff, 2 * sizeof(*ports));
-		if (!ports)
+		if (!ftq_bytes_have(bytes, thoff, 2 * sizeof(*ports)))
 			return FTQ_PARSED_BROKEN;
+		ports = (const void *)(bytes.data + thoff);
 		tuple->sport = ports[0];
 		tuple->dport = ports[1];
 	}
