@@ -330,6 +330,6 @@ lan_is()
 }
 rules <<< "delete table ip one; delete table ip6 two; delete table inet three"
 check "hooks of a device are not placed twice in a second, whatever came between" \
-	busywait 30 seen_unhooked
+	busywait 60 seen_unhooked
 check "... but then" busywait 10 lan_is hooked
 finish
