@@ -30,6 +30,15 @@ genl_info_dump(struct netlink_callback *cb)
 }
 #endif
 
+/* 6.9, "Compiler Attributes: Add __uninitialized macro", and some stable releases. */
+#ifndef __uninitialized
+#if __has_attribute(__uninitialized__)
+#define __uninitialized __attribute__((__uninitialized__))
+#else
+#define __uninitialized
+#endif
+#endif
+
 /*
  * 6.18, "softirq: Allow to drop the softirq-BKL lock on PREEMPT_RT": where the
  * lock is not there, BH off does not keep other tasks off this CPU.

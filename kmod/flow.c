@@ -48,10 +48,12 @@ static u64 ftq_flow_mix_addrs(const __be32 *src, const __be32 *dst,
 }
 
 /*
- * NH, the inner hash of UMAC (RFC 4418): two tuples that are not the same meet in
- * one of 2^32 keys, whatever they are, so that nobody who does not know the
- * key can choose flows that do; at a fifth of what SipHash costs. Of the sum
- * a multiplication by an odd number takes the upper half (multiply-shift).
+ * NH, the inner hash of UMAC (RFC 4418): of tuples that were chosen without seeing what
+ * the table does, two that are not the same have one sum with one of 2^32 keys, and,
+ * of the sum, a multiplication by an odd number takes the upper half (multiply-shift),
+ * so that they meet in a bucket of m with 2/m at most. It is a fifth of what SipHash
+ * costs. Folding the sum first, which loses nothing, breaks up the progression that
+ * the sums of successive ports are.
  */
 static u32 ftq_flow_hash(const struct ftq_flows *flows,
 			 const struct ftq_packet *pkt)
@@ -72,6 +74,7 @@ static u32 ftq_flow_hash(const struct ftq_flows *flows,
 	if (unlikely(tuple->tunneled))
 		sum += ftq_flow_mix_addrs(pkt->tunnel.src, pkt->tunnel.dst,
 					  key + 12);
+	sum ^= sum >> 32;
 	return (sum * flows->key.odd) >> 32;
 }
 
@@ -103,9 +106,6 @@ static u32 ftq_flow_bucket(const struct ftq_flow_table *table, u32 hash)
 {
 	return reciprocal_scale(hash, table->mask + 1);
 }
-
-static_assert(offsetof(struct ftq_flow, given) - offsetof(struct ftq_flow, outcome) ==
-	      offsetof(struct ftq_window, done) - offsetof(struct ftq_window, outcome));
 
 /* Context: RCU, or flows->lock. */
 static __always_inline struct ftq_flow *
@@ -216,7 +216,7 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	flow->last = jiffies;
 	flow->prio = 0;
 	flow->oif = 0;
-	flow->outcome = 0;
+	flow->outcome.word = 0;
 
 	spin_lock(&flows->lock);
 	table = rcu_dereference_protected(flows->table,
@@ -260,9 +260,9 @@ static __always_inline void ftq_flow_add(struct ftq_flow *flow,
 	atomic64_add(pkt->bytes, &flow->bytes);
 	FTQ_UPDATE(flow->last, jiffies);
 	FTQ_UPDATE(flow->oif, win->oif);
-	if (win->done & NF_FLOW_QOS_ACTION_PRIO)
+	if (win->outcome.done & NF_FLOW_QOS_ACTION_PRIO)
 		FTQ_UPDATE(flow->prio, win->action.prio);
-	FTQ_UPDATE(flow->outcome, win->outcome);
+	FTQ_UPDATE(flow->outcome.word, win->outcome.word);
 }
 
 /* ftq_flow_count() of a packet whose flow was not found in @table */

@@ -7,6 +7,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+#include "map.h"
 #include "parse.h"
 
 struct ftq_window;
@@ -27,14 +28,9 @@ struct ftq_window;
  * @packets: packets, a GSO packet counts as its segments
  * @bytes: IP bytes
  * @last: jiffies of the last packet
- * @prio: skb->priority last given, if @given has NF_FLOW_QOS_ACTION_PRIO
+ * @prio: skb->priority last given, if @outcome has NF_FLOW_QOS_ACTION_PRIO
  * @oif: interface index of the device whose binding decided last, 0: none
- * @class: class of the last packet
- * @dscp: DSCP of the last packet as it came
- * @pcp: PCP last given, if @given has NF_FLOW_QOS_ACTION_PCP
- * @given: enum nf_flow_qos_action bits of the values that were given
- * @outcome: the four before it, which mostly stay as they are, to be compared at
- *	once; as struct ftq_window has them
+ * @outcome: of the last packet
  * @hash: of @tuple
  * @first: jiffies64 of the first packet; under ftq_flows->lock while linked,
  *	and until it is given to RCU
@@ -52,15 +48,7 @@ struct ftq_flow {
 	unsigned long		last;
 	u32			prio;
 	u32			oif;
-	union {
-		struct {
-			u8	class;
-			u8	dscp;
-			u8	pcp;
-			u8	given;
-		};
-		u32		outcome;
-	};
+	union ftq_outcome	outcome;
 	u32			hash;
 	union {
 		struct {

@@ -64,4 +64,25 @@ void ftq_map_set(struct ftq_map *map, struct ftq_map_table *table);
 void ftq_map_free(struct ftq_map *map);
 void ftq_maps_free(struct list_head *maps);
 
+/**
+ * union ftq_outcome - what became of a packet
+ *
+ * Of a flow's packets it mostly stays the same: compared, written and read as one.
+ *
+ * @class: class, 0..63
+ * @dscp: DSCP as it came
+ * @pcp: PCP that was given to the outermost tag, if @done says so; else 0
+ * @done: enum nf_flow_qos_action bits of what was set
+ * @word: all of it
+ */
+union ftq_outcome {
+	struct {
+		u8	class;
+		u8	dscp;
+		u8	pcp;
+		u8	done;
+	};
+	u32		word;
+};
+
 #endif /* FTQ_MAP_H */

@@ -208,7 +208,7 @@ static bool ftq_nl_flow_matches(const struct ftq_nl_filter *filter,
 	    ntohs(tuple->dport) != filter->dport)
 		return false;
 	if (has & BIT(NF_FLOW_QOS_A_FLOW_DSCP) &&
-	    READ_ONCE(flow->dscp) != filter->dscp)
+	    READ_ONCE(flow->outcome.dscp) != filter->dscp)
 		return false;
 	return ftq_nl_flow_in(&filter->src, tuple, tuple->src) &&
 	       ftq_nl_flow_in(&filter->dst, tuple, tuple->dst);
@@ -258,7 +258,7 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 {
 	const struct ftq_tuple *tuple = &flow->tuple;
 	u32 oif = READ_ONCE(flow->oif);
-	u8 given = READ_ONCE(flow->given);
+	const union ftq_outcome outcome = { .word = READ_ONCE(flow->outcome.word) };
 	unsigned long now = jiffies;
 	unsigned long last = READ_ONCE(flow->last);
 	void *msg;
@@ -276,12 +276,12 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 	      nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DPORT, ntohs(tuple->dport)))) ||
 	    ftq_nl_flow_tags(skb, tuple) ||
 	    ftq_nl_flow_put_tunnel(skb, flow) ||
-	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_CLASS, READ_ONCE(flow->class)) ||
-	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, READ_ONCE(flow->dscp)) ||
-	    (given & NF_FLOW_QOS_ACTION_PRIO &&
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_CLASS, outcome.class) ||
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, outcome.dscp) ||
+	    (outcome.done & NF_FLOW_QOS_ACTION_PRIO &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, READ_ONCE(flow->prio))) ||
-	    (given & NF_FLOW_QOS_ACTION_PCP &&
-	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PCP, READ_ONCE(flow->pcp))) ||
+	    (outcome.done & NF_FLOW_QOS_ACTION_PCP &&
+	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PCP, outcome.pcp)) ||
 	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_PACKETS,
 			      atomic64_read(&flow->packets),
 			      NF_FLOW_QOS_A_FLOW_PAD) ||

@@ -77,7 +77,7 @@ static_assert(offsetof(struct ftq_tuple, vid) == FTQ_WORD_VIDS * 4);
  *
  * IPv4 in IPv4 (RFC 2003) or IPv6 in IPv6 (RFC 2473): flowtables take no other,
  * so that the family is that of the packet inside. Apart from the tuple, which
- * stays small: few flows have one. Compared and hashed as bytes, as that is.
+ * stays small: few flows have one. Compared as bytes: zeroed where not used.
  *
  * @src: source address of the header outside
  * @dst: destination address of the header outside
@@ -399,6 +399,13 @@ ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
 	return FTQ_PARSED_IP;
 }
 
+/* What there may be IP behind */
+static inline bool ftq_parse_known(__be16 protocol)
+{
+	return protocol == htons(ETH_P_IP) || protocol == htons(ETH_P_IPV6) ||
+	       eth_type_vlan(protocol) || protocol == htons(ETH_P_PPP_SES);
+}
+
 /* ftq_parse() of a copy, since not all headers are in the linear part */
 static noinline enum ftq_parsed ftq_parse_copy(const struct sk_buff *skb,
 					       struct net_device *in,
@@ -411,7 +418,7 @@ static noinline enum ftq_parsed ftq_parse_copy(const struct sk_buff *skb,
 	};
 
 	if (skb_copy_bits(skb, 0, copy, bytes.len))
-		return FTQ_PARSED_OTHER;
+		return FTQ_PARSED_BROKEN;
 	return ftq_parse_bytes(skb, in, bytes, pkt);
 }
 
@@ -439,7 +446,9 @@ static __always_inline enum ftq_parsed ftq_parse(const struct sk_buff *skb,
 	enum ftq_parsed parsed;
 
 	parsed = ftq_parse_bytes(skb, in, linear, pkt);
-	if (unlikely(parsed != FTQ_PARSED_IP) && skb_is_nonlinear(skb))
+	/* Behind an encapsulation that is cut short anything may be. */
+	if (unlikely(parsed != FTQ_PARSED_IP) && linear.len < FTQ_HEADERS &&
+	    skb_is_nonlinear(skb) && ftq_parse_known(skb->protocol))
 		parsed = ftq_parse_copy(skb, in, pkt);
 	return parsed;
 }

@@ -229,11 +229,11 @@ static void ftq_path_prio(struct sk_buff *skb, const struct ftq_policy *policy,
 		return;
 
 	table = rcu_dereference(policy->any->table);
-	win->action = table->action[win->class];
+	win->action = table->action[win->outcome.class];
 	if (win->action.keep & NF_FLOW_QOS_ACTION_PRIO)
 		return;
 	skb->priority = win->action.prio;
-	win->done |= NF_FLOW_QOS_ACTION_PRIO;
+	win->outcome.done |= NF_FLOW_QOS_ACTION_PRIO;
 }
 
 static void ftq_path_taken(struct ftq_net *fn, const struct ftq_packet *pkt,
@@ -246,11 +246,11 @@ static void ftq_path_taken(struct ftq_net *fn, const struct ftq_packet *pkt,
 
 	cpu = this_cpu_ptr(fn->stats.cpu);
 	u64_stats_update_begin(&cpu->syncp);
-	u64_stats_add(&cpu->class[win->class].packets, pkt->segs);
-	u64_stats_add(&cpu->class[win->class].bytes, pkt->bytes);
-	if (win->done & NF_FLOW_QOS_ACTION_PRIO)
+	u64_stats_add(&cpu->class[win->outcome.class].packets, pkt->segs);
+	u64_stats_add(&cpu->class[win->outcome.class].bytes, pkt->bytes);
+	if (win->outcome.done & NF_FLOW_QOS_ACTION_PRIO)
 		u64_stats_add(&cpu->stat[FTQ_STAT_PRIO_SET], pkt->segs);
-	if (win->done & NF_FLOW_QOS_ACTION_PCP)
+	if (win->outcome.done & NF_FLOW_QOS_ACTION_PCP)
 		u64_stats_add(&cpu->stat[FTQ_STAT_PCP_SET], pkt->segs);
 	if (unlikely(cleared))
 		u64_stats_add(&cpu->stat[FTQ_STAT_PCP_CLEARED], pkt->segs);
@@ -323,9 +323,9 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	win.family = pkt.tuple.family;
 	win.proto = pkt.tuple.proto;
 	policy = rcu_dereference(fd->policy);
-	win.outcome = 0;
-	win.class = ftq_path_class(policy, skb, &pkt);
-	win.dscp = pkt.dscp;
+	win.outcome.word = 0;
+	win.outcome.class = ftq_path_class(policy, skb, &pkt);
+	win.outcome.dscp = pkt.dscp;
 	win.gso = skb_is_gso(skb);
 	ftq_path_clear(skb, &pkt, &cleared);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
@@ -628,7 +628,7 @@ static __always_inline void ftq_path_decide(const struct ftq_dev *fd,
 	const struct ftq_map_table *table;
 
 	table = rcu_dereference(target->map->table);
-	win->action = table->action[win->class];
+	win->action = table->action[win->outcome.class];
 	win->oif = target->oif;
 	win->first = fd;
 	win->apart = win->seen != state->out;
@@ -641,7 +641,7 @@ static __always_inline void ftq_path_set_prio(const struct ftq_dev *fd,
 {
 	if (win->first == fd && !(win->action.keep & NF_FLOW_QOS_ACTION_PRIO)) {
 		skb->priority = win->action.prio;
-		win->done |= NF_FLOW_QOS_ACTION_PRIO;
+		win->outcome.done |= NF_FLOW_QOS_ACTION_PRIO;
 	}
 }
 
@@ -667,8 +667,8 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 	ftq_path_set_prio(fd, skb, win);
 	if (!(win->action.keep & NF_FLOW_QOS_ACTION_PCP) &&
 	    ftq_path_set_pcp(skb, state->out, frame, &win->action, true,
-			     &win->pcp))
-		win->done |= NF_FLOW_QOS_ACTION_PCP;
+			     &win->outcome.pcp))
+		win->outcome.done |= NF_FLOW_QOS_ACTION_PCP;
 }
 
 /*
@@ -790,7 +790,7 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 	if (unlikely(win->action.pcp == NF_FLOW_QOS_PCP_VLAN))
 		return ftq_path_egress_any(priv, skb, state);
 	ftq_path_tag(skb, win->action.pcp);
-	win->pcp = win->action.pcp;
-	win->done |= NF_FLOW_QOS_ACTION_PCP;
+	win->outcome.pcp = win->action.pcp;
+	win->outcome.done |= NF_FLOW_QOS_ACTION_PCP;
 	return NF_ACCEPT;
 }

@@ -29,11 +29,7 @@ struct ftq_dev;
  * @apart: segments came to @first one by one, valid if that is set
  * @esp: @seen saw it in one piece that ESP will make segments of
  * @gso: the packet entered as one of several segments
- * @class: class of the packet, 0..63
- * @dscp: DSCP of the packet as it came
- * @pcp: PCP that was given to the outermost tag, if @done says so; else 0
- * @done: enum nf_flow_qos_action bits of what was set
- * @outcome: the four before it, as struct ftq_flow has them
+ * @outcome: class and DSCP of the packet, and what was done to it
  */
 struct ftq_window {
 	const struct sk_buff	*skb;
@@ -49,15 +45,7 @@ struct ftq_window {
 	bool			apart;
 	bool			esp;
 	bool			gso;
-	union {
-		struct {
-			u8	class;
-			u8	dscp;
-			u8	pcp;
-			u8	done;
-		};
-		u32		outcome;
-	};
+	union ftq_outcome	outcome;
 };
 
 unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,

@@ -227,7 +227,7 @@ mixed_is_offloaded()
 {
 	talk "send 1 64 e f" && [ "$(for f in ipv4 ipv6; do
 		in_ns "$router" conntrack -L -f "$f" -p udp 2> /dev/null
-	done | grep -c -E "^[^=]*src=[^ ]* dst=($six:2|$four.2) .*\[(HW_)?OFFLOAD\]")" = $mixed ]
+	done | grep -c -E "^[^=]*src=[^ ]* dst=($six:2|$four.2) .*\[(HW_)?OFFLOAD\]")" = "$mixed" ]
 }
 # seen FILTER: the last phase's packets in a tunnel, each kind with its number
 seen()
