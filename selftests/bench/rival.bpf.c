@@ -54,9 +54,11 @@ SEC("tc") int classify(struct __sk_buff *skb)
 	value = map[dscp & 63];
 	skb->priority = value;
 	if (skb->vlan_present) {
+		__be16 proto = skb->vlan_proto;
+
 		tci = (skb->vlan_tci & 0x1fff) | value << VLAN_PCP_SHIFT;
 		vlan_pop(skb);
-		vlan_push(skb, skb->vlan_proto, tci);
+		vlan_push(skb, proto, tci);
 	}
 	return TC_ACT_OK;
 }
