@@ -163,11 +163,11 @@ transfer()
 	fi
 }
 
-# On a busy machine TCP sends again what was only late, with and without us. So it has
-# three tries to get through without; UDP's numbers have one.
+# On a busy machine TCP sends again what was only late, and UDP that came to both CPUs is
+# late, with and without us. So they have tries to get through without.
 tries_of()
 {
-	[ "$1" = tcp ] && echo 1 2 3 || echo 1
+	[ "$1" = tcp ] && echo 1 2 3 || echo 1 2
 }
 
 # What the kernel does without the module
