@@ -120,6 +120,15 @@ choose_kernels()
 	export KERNELS BUILDS="${BUILDS-}"
 }
 
+# kernel_dir [-b] KERNEL: where it is; those to measure on are bench/'s
+kernel_dir()
+{
+	case ${*: -1} in
+	own-bench-*) "$TREE/selftests/bench/kernel.sh" "${*: -1}" ;;
+	*)	"$QEMU_DIR/kernel.sh" "$@" ;;
+	esac
+}
+
 # series [-b] KERNEL...: of each the series, by which results are named
 # ("newest" is none), once. -b: to build for only.
 series()
@@ -131,7 +140,7 @@ series()
 		shift
 	fi
 	for k; do
-		dir=$("$QEMU_DIR/kernel.sh" "${opt[@]}" "$k") || return
+		dir=$(kernel_dir "${opt[@]}" "$k") || return
 		basename "$(dirname "$dir")"
 	done | awk '!seen[$0]++'
 }

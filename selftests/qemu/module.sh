@@ -26,7 +26,7 @@ fi
 tree=${FTQOS_TREE:-$TREE}
 need_for "$1"
 
-kernel=$("$QEMU_DIR/kernel.sh" "${build_only[@]}" "$1")
+kernel=$(kernel_dir "${build_only[@]}" "$1")
 series=$(basename "$(dirname "$kernel")")
 release=$(cat "$kernel/release")
 cd "$tree"
