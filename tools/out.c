@@ -23,7 +23,8 @@ static bool first[DEPTH];
 static const char *heads[COLUMNS];
 static bool right[COLUMNS], used[COLUMNS];
 static size_t ncols, nrows;
-static char **cells;		/* nrows * COLUMNS */
+static char **cells;		/* nrows * COLUMNS, with room for more rows */
+static size_t room;
 static bool in_table, in_record;
 static const char *table_title;
 
@@ -47,8 +48,19 @@ static void table_clear(void)
 		free(cells[i]);
 	free(cells);
 	cells = NULL;
+	room = 0;
 	nrows = 0;
 	ncols = 0;
+}
+
+static void row_add(void)
+{
+	if (nrows == room) {
+		room = room ? 2 * room : 16;
+		cells = xrealloc(cells, room * COLUMNS, sizeof(*cells));
+	}
+	memset(&cells[nrows * COLUMNS], 0, COLUMNS * sizeof(*cells));
+	nrows++;
 }
 
 void out_drop(void)
@@ -203,9 +215,7 @@ static void cell(const char *head, const char *v, bool num)
 	if (!head)
 		return;
 	if (in_record) {
-		nrows++;
-		cells = xrealloc(cells, nrows * COLUMNS, sizeof(*cells));
-		memset(&cells[(nrows - 1) * COLUMNS], 0, COLUMNS * sizeof(*cells));
+		row_add();
 		cells[(nrows - 1) * COLUMNS] = xstrdup(head);
 		cells[(nrows - 1) * COLUMNS + 1] = xstrdup(v);
 		ncols = 2;
@@ -315,9 +325,7 @@ void out_item(void)
 		json_open(NULL, '{');
 		return;
 	}
-	nrows++;
-	cells = xrealloc(cells, nrows * COLUMNS, sizeof(*cells));
-	memset(&cells[(nrows - 1) * COLUMNS], 0, COLUMNS * sizeof(*cells));
+	row_add();
 }
 
 void out_item_end(void)
