@@ -358,7 +358,7 @@ static int print_flow(const struct nlmsghdr *nlh, void *data)
 	out_item();
 	flow_print_keys(nlh);
 	out_item_end();
-	return ST_OK;
+	return out_part();
 }
 
 static void line_device(const char *word, const struct nlattr *a)
@@ -458,7 +458,7 @@ int flow_show(int argc, char **argv)
 	out_begin();
 	out_list(NULL, NULL);
 	out_columns(columns);
-	ret = nl_run(&m, print_flow, NULL);
+	ret = nl_run_parts(&m, print_flow, NULL);
 	if (ret) {
 		out_drop();
 		return ret;

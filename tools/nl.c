@@ -4,7 +4,8 @@
  *
  * An answer is received whole before a handler sees any of it, so a dump that
  * the kernel marks as inconsistent is asked for again without a trace, and
- * output begins only when there is something to say.
+ * output begins only when there is something to say. A dump that can be long
+ * (nl_run_parts) is handled as it comes.
  */
 #include <errno.h>
 #include <linux/nf_flow_qos.h>
@@ -82,6 +83,11 @@ struct answer {
 	size_t len;
 	size_t cap;
 	bool interrupted;
+	/* For a dump in parts; then nothing is kept. */
+	nl_cb each;
+	void *data;
+	bool begun;
+	int ret;
 };
 
 static void answer_add(struct answer *a, const struct nlmsghdr *nlh)
@@ -157,9 +163,17 @@ static int exchange(struct msg *m, struct answer *a, struct nl_failure *f)
 				nl_decode_ack(r, f);
 				goto out;
 			}
-			if (r->nlmsg_type >= NLMSG_MIN_TYPE &&
-			    mnl_nlmsg_get_payload_len(r) >= GENL_HDRLEN)
+			if (r->nlmsg_type < NLMSG_MIN_TYPE ||
+			    mnl_nlmsg_get_payload_len(r) < GENL_HDRLEN)
+				continue;
+			if (!a->each) {
 				answer_add(a, r);
+				continue;
+			}
+			a->begun = true;
+			a->ret = a->each(r, a->data);
+			if (a->ret)
+				goto out;
 		}
 	}
 out:
@@ -187,11 +201,11 @@ static int transport_error(int err, bool dump)
 	return refuse("netlink: %s", strerror(err));
 }
 
-static int run(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
+static int run(struct msg *m, nl_cb cb, void *data, bool parts, struct nl_failure *f)
 {
 	const struct nlmsghdr *nlh = (void *)m->buf;
 	bool dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-	struct answer a = { 0 };
+	struct answer a = { .each = parts ? cb : NULL, .data = data };
 	int tries, err = 0, ret = ST_OK, left;
 
 	for (tries = 0; tries < DUMP_TRIES; tries++) {
@@ -203,14 +217,18 @@ static int run(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
 		a.len = 0;
 		a.interrupted = false;
 		err = exchange(m, &a, f);
-		if (err == ENOBUFS && dump) {
+		if (err == ENOBUFS && dump && !a.begun) {
 			close_socket();
 			continue;
 		}
-		if (err || f->err || !a.interrupted)
+		if (err || f->err || a.begun || !a.interrupted)
 			break;
 	}
-	if (err) {
+	if (a.ret) {
+		/* The rest of the dump is nobody's. */
+		close_socket();
+		ret = a.ret;
+	} else if (err) {
 		ret = transport_error(err, dump);
 	} else if (f->err) {
 		ret = ST_REFUSED;
@@ -284,7 +302,7 @@ int nl_open(void)
 	gh = (void *)(m.buf + NLMSG_HDRLEN);
 	gh->version = 1;
 	msg_str(&m, CTRL_ATTR_FAMILY_NAME, NF_FLOW_QOS_FAMILY_NAME);
-	ret = run(&m, family_store, &version, &f);
+	ret = run(&m, family_store, &version, false, &f);
 	msg_free(&m);
 	if (f.err == ENOENT)
 		return module_absent();
@@ -303,7 +321,8 @@ int nl_open(void)
 	return ret;
 }
 
-int nl_run_failure(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
+static int run_failure(struct msg *m, nl_cb cb, void *data, bool parts,
+		       struct nl_failure *f)
 {
 	struct nlmsghdr *nlh;
 	int ret;
@@ -317,7 +336,7 @@ int nl_run_failure(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
 	/* A dump ends with NLMSG_DONE, everything else with its ack. */
 	if ((nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		nlh->nlmsg_flags |= NLM_F_ACK;
-	ret = run(m, cb, data, f);
+	ret = run(m, cb, data, parts, f);
 	/* The core's own: the family went since it was found. */
 	if (f->err == ENOENT && !f->text[0]) {
 		memset(f, 0, sizeof(*f));
@@ -327,11 +346,16 @@ int nl_run_failure(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
 	return ret;
 }
 
-int nl_run(struct msg *m, nl_cb cb, void *data)
+int nl_run_failure(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
+{
+	return run_failure(m, cb, data, false, f);
+}
+
+static int run_explained(struct msg *m, nl_cb cb, void *data, bool parts)
 {
 	struct nl_failure f;
 	char text[ERROR_MAX];
-	int ret = nl_run_failure(m, cb, data, &f);
+	int ret = run_failure(m, cb, data, parts, &f);
 
 	if (f.err) {
 		nl_explain(m, &f, text, sizeof(text));
@@ -339,6 +363,16 @@ int nl_run(struct msg *m, nl_cb cb, void *data)
 	}
 	msg_free(m);
 	return ret;
+}
+
+int nl_run(struct msg *m, nl_cb cb, void *data)
+{
+	return run_explained(m, cb, data, false);
+}
+
+int nl_run_parts(struct msg *m, nl_cb cb, void *data)
+{
+	return run_explained(m, cb, data, true);
 }
 
 /* Events */

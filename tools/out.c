@@ -10,6 +10,7 @@
 
 #define COLUMNS 24
 #define DEPTH 8
+#define PART 65536
 
 static FILE *mem;
 static char *mem_buf;
@@ -82,6 +83,22 @@ const char *out_peek(void)
 	return mem_buf;
 }
 
+static int cannot_write(void)
+{
+	return refuse("cannot write the output: %s", strerror(errno));
+}
+
+int out_part(void)
+{
+	if (!opts.json || ftello(mem) < PART)
+		return ST_OK;
+	if (fflush(mem) || fwrite(mem_buf, 1, mem_len, stdout) != mem_len)
+		return cannot_write();
+	/* The same memory again. */
+	rewind(mem);
+	return ST_OK;
+}
+
 int out_end(void)
 {
 	bool bad;
@@ -96,9 +113,7 @@ int out_end(void)
 		bad = true;
 	free(mem_buf);
 	mem_buf = NULL;
-	if (bad)
-		return refuse("cannot write the output: %s", strerror(errno));
-	return ST_OK;
+	return bad ? cannot_write() : ST_OK;
 }
 
 /* Length of the UTF-8 sequence at s, 0 if it is none. */

@@ -3,8 +3,8 @@
  * Text and JSON from the same calls.
  *
  * Everything is kept in memory until out_end(), so an error leaves no half of
- * a JSON document behind. A value has a key (NULL: not in the JSON) and a head
- * (NULL: not in the text).
+ * a JSON document behind; but for long lists, see out_part(). A value has a key
+ * (NULL: not in the JSON) and a head (NULL: not in the text).
  */
 #ifndef FTQOS_OUT_H
 #define FTQOS_OUT_H
@@ -27,6 +27,12 @@ void out_list_end(void);
 void out_columns(const char *const *columns);
 void out_item(void);
 void out_item_end(void);
+/*
+ * After an item: write what there is if that is much, and forget it. With JSON
+ * only, since a table has to be seen whole. An error later on leaves the document
+ * without its end, which no reader takes for all of it.
+ */
+int out_part(void);
 /* One object; in text one line for each value. */
 void out_record(void);
 void out_record_end(void);

@@ -345,6 +345,8 @@ static struct {
 	struct nlmsghdr request;
 	int dump_error;		/* of recvmsg(), in a dump */
 	int refusal;		/* in an ack, without a text */
+	unsigned int flows;	/* in a dump, before it ends or fails */
+	unsigned int told;	/* of them */
 	unsigned int dumps;
 	unsigned int families;
 } kernel;
@@ -391,9 +393,19 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags)
 	}
 	if (kernel.request.nlmsg_type != GENL_ID_CTRL &&
 	    (kernel.request.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
+		if (kernel.told < kernel.flows) {
+			kernel.told++;
+			msg_init(&m, NF_FLOW_QOS_CMD_FLOW_GET, NLM_F_MULTI, "%s", "");
+			((struct nlmsghdr *)m.buf)->nlmsg_type = id;
+			return deliver(mh, &m);
+		}
 		kernel.dumps++;
 		errno = kernel.dump_error;
-		return -1;
+		if (errno)
+			return -1;
+		msg_init(&m, 0, NLM_F_MULTI, "%s", "");
+		((struct nlmsghdr *)m.buf)->nlmsg_type = NLMSG_DONE;
+		return deliver(mh, &m);
 	}
 	make_ack(&m, told ? 0 : kernel.refusal, 1, &(struct msg){ .len = 20 });
 	if (kernel.request.nlmsg_type == GENL_ID_CTRL)
@@ -429,6 +441,56 @@ static void transport(void)
 	kernel.refusal = 0;
 	CHECK_INT(run_request(NF_FLOW_QOS_CMD_MAP_DEL, 0), ST_OK);
 	CHECK_INT(kernel.families, 2);
+}
+
+static struct {
+	unsigned int calls;
+	unsigned int told;	/* messages there were at the first call */
+	unsigned int stop;	/* call that fails, 0: none */
+} seen;
+
+static int see(const struct nlmsghdr *nlh, void *data)
+{
+	CHECK(data == &seen);
+	CHECK_INT(msg_cmd(nlh), NF_FLOW_QOS_CMD_FLOW_GET);
+	if (!seen.calls++)
+		seen.told = kernel.told;
+	return seen.calls == seen.stop ? refuse("enough") : ST_OK;
+}
+
+static int dump_parts(unsigned int flows, int dump_error, unsigned int stop)
+{
+	struct msg m;
+
+	memset(&seen, 0, sizeof(seen));
+	seen.stop = stop;
+	kernel.flows = flows;
+	kernel.told = 0;
+	kernel.dumps = 0;
+	kernel.dump_error = dump_error;
+	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_GET, NLM_F_DUMP, "%s", "");
+	return nl_run_parts(&m, see, &seen);
+}
+
+/* What is long is handled as it comes, and then not asked for again. */
+static void parts(void)
+{
+	CHECK_INT(dump_parts(3, 0, 0), ST_OK);
+	CHECK_INT(seen.calls, 3);
+	CHECK_INT(seen.told, 1);
+	CHECK_INT(dump_parts(0, 0, 0), ST_OK);
+	CHECK_INT(seen.calls, 0);
+	CHECK_ERROR(dump_parts(2, ENOBUFS, 0), ST_REFUSED,
+		    "ran out of room for its answer; try again");
+	CHECK_INT(seen.calls, 2);
+	CHECK_INT(kernel.dumps, 1);
+	CHECK_ERROR(dump_parts(0, ENOBUFS, 0), ST_REFUSED, "try again");
+	CHECK_INT(kernel.dumps, 5);
+	CHECK_ERROR(dump_parts(9, 0, 2), ST_REFUSED, "enough");
+	CHECK_INT(seen.calls, 2);
+	/* What was left of that answer is not taken for the next. */
+	CHECK_INT(dump_parts(1, 0, 0), ST_OK);
+	CHECK_INT(seen.calls, 1);
 }
 
 /* The end of a dump carries its error, and its extended ack. */
@@ -692,6 +754,7 @@ const struct test nl_tests[] = {
 	{ "refusals in words", refusals },
 	{ "refusals of maps in words", refusals_of_maps },
 	{ "a dump without room, a module that went", transport },
+	{ "a dump in parts", parts },
 	{ "the end of a dump", dump_end },
 	{ "lines of a restore by offset", restore_lines },
 	{ "a restore of a binding by offset", restore_device },

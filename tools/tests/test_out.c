@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Text and JSON. */
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "out.h"
 #include "unit.h"
 
@@ -136,6 +139,68 @@ static void columns(void)
 	out_drop();
 }
 
+/* How much was in memory at most. */
+static size_t long_list(bool in_parts)
+{
+	size_t most = 0;
+	unsigned int i;
+
+	out_begin();
+	out_list(NULL, NULL);
+	for (i = 0; i < 20000; i++) {
+		out_item();
+		out_u64("number", "NUMBER", i, NULL);
+		out_str("text", "TEXT", "abcdefgh");
+		out_item_end();
+		if (in_parts)
+			CHECK_INT(out_part(), ST_OK);
+		if (i % 500 == 0 && strlen(out_peek()) > most)
+			most = strlen(out_peek());
+	}
+	out_list_end();
+	CHECK_INT(out_end(), ST_OK);
+	return most;
+}
+
+static size_t written(bool in_parts, char **text)
+{
+	FILE *f = tmpfile();
+	int to = dup(STDOUT_FILENO);
+	size_t most;
+	long len;
+
+	fflush(stdout);
+	dup2(fileno(f), STDOUT_FILENO);
+	most = long_list(in_parts);
+	dup2(to, STDOUT_FILENO);
+	close(to);
+	len = lseek(fileno(f), 0, SEEK_END);
+	*text = calloc(1, (size_t)len + 1);
+	CHECK_INT(pread(fileno(f), *text, (size_t)len, 0), len);
+	fclose(f);
+	return most;
+}
+
+/* JSON in parts is the same, and takes no memory for what was written. */
+static void long_lists(void)
+{
+	char *whole, *parts;
+
+	opts.json = true;
+	CHECK(written(false, &whole) > 600000);
+	CHECK(written(true, &parts) < 70000);
+	CHECK(strlen(whole) > 650000);
+	CHECK(!strcmp(whole, parts));
+	free(whole);
+	free(parts);
+	opts.json = false;
+	written(false, &whole);
+	written(true, &parts);
+	CHECK(!strcmp(whole, parts));
+	free(whole);
+	free(parts);
+}
+
 static void units(void)
 {
 	char buf[32];
@@ -158,6 +223,7 @@ const struct test out_tests[] = {
 	{ "JSON documents", json },
 	{ "text tables", text },
 	{ "columns of a table", columns },
+	{ "long lists", long_lists },
 	{ "units", units },
 	{ NULL, NULL },
 };
