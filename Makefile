@@ -37,6 +37,7 @@ help:
 	@echo '  check      lint, unit tests, selftests in QEMU (KERNELS)'
 	@echo '  lint       checkpatch, shellcheck, sparse'
 	@echo '  mutants    do the selftests notice broken code?'
+	@echo '  bench      nanoseconds a packet costs, beside what else does the same'
 	@echo '  bench-insn instructions a packet costs, compared with the baseline'
 	@echo
 	@echo '  KDIR=$(KDIR)'
@@ -96,14 +97,23 @@ facts:
 mutants:
 	@selftests/mutants/run.sh
 
+ifdef BENCH_KERNEL
+export BENCH_KERNEL
+endif
+ifdef BENCH_QUICK
+export BENCH_QUICK
+endif
 ifdef RECORD
 export RECORD
 endif
 ifdef JSON
 export JSON
 endif
+bench:
+	@selftests/bench/bench
+
 bench-insn:
 	@selftests/bench/insn
 
 .PHONY: all help kdir module tools install uninstall clean \
-	check lint demo facts mutants bench-insn
+	check lint demo facts mutants bench bench-insn

@@ -66,7 +66,8 @@ files()
 
 scripts()
 {
-	files '*.sh' .ci/run 'selftests/qemu/*' selftests/bench/insn
+	files '*.sh' .ci/run 'selftests/qemu/*' selftests/bench/insn \
+		selftests/bench/bench
 }
 
 check_shell()

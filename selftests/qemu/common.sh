@@ -22,6 +22,9 @@ PKGS_vm="$PKGS_build qemu-system-x86 busybox-static bash cpio zstd python3
 # For a kernel of our own
 # shellcheck disable=SC2034
 PKGS_own="$PKGS_build flex bison bc libelf-dev xz-utils"
+# To measure
+# shellcheck disable=SC2034
+PKGS_bench="clang gnuplot-nox libc6-dev"
 # To build for s390x and to run that
 # shellcheck disable=SC2034
 PKGS_s390x="qemu-system-misc gcc-12-s390x-linux-gnu libc6-dev-s390x-cross"

@@ -1,0 +1,271 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The router that packets are timed on, the packets, and what may stand in their way.
+# Sourced by bench.sh and scale.sh, in a guest that selftests/bench/bench starts.
+#
+#	pktgen                                          nobody takes it
+#	client cl0 --- lan0 (flowtable) wan0.7, wan0 --- srv0 server
+#	       cl1 --- lan1  router     wan1.7, wan1 --- srv1
+#
+# UDP, 64-byte frames, each an skb of its own. One CPU does it all: what happens to a
+# packet until the server drops it happens before pktgen makes the next, and pktgen's
+# own figure is the time that it took. All is masqueraded. Packets to port 5000 are
+# offloaded; cl1's way has no flowtable.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need_tools ip nft tc conntrack jq ftqos python3
+files=$LIB_DIR/../files
+ko=$LIB_DIR/../kmod/nf_flow_qos.ko
+: "${FTQOS_OUT:=$(mktemp -d)}"
+modprobe -a nf_flow_table nf_flow_table_inet pktgen 2> /dev/null
+[ -d /proc/net/pktgen ] || skip_all "no pktgen"
+[ -e "$ko" ] || skip_all "no module"
+
+# bench_router CONNTRACKS
+bench_router()
+{
+	topo_router --vlan7 --keep-offloads
+	quiet_neighbours
+	ip -batch - <<- END || bail "no second way"
+		link add cl1 netns $client type veth peer name lan1 netns $router
+		link add wan1 netns $router type veth peer name srv1 netns $server
+	END
+	# Tags that arrive; devices that no packet comes to; more addresses behind the
+	# server, which has no VLAN: its frames are dropped as early as can be
+	ip -n "$client" link set cl1 up
+	ip -n "$server" link set srv1 up
+	server_vlan del
+	ip -n "$router" -batch - <<- END || bail "no further devices"
+		link add link lan0 name lan0.5 type vlan id 5
+		link set lan0.5 up
+		addr add 203.0.113.1/24 dev lan0.5
+		neigh replace 203.0.113.2 lladdr $(mac_of "$client" cl0) dev lan0.5
+		link add dmz0 type dummy
+		link set dmz0 up
+		link set lan1 up
+		addr add 10.1.0.1/24 dev lan1
+		neigh replace 10.1.0.2 lladdr $(mac_of "$client" cl1) dev lan1
+		link set wan1 up
+		link add link wan1 name wan1.7 type vlan id 7 egress-qos-map 1:1 2:2 3:3 4:4 5:5 6:6 7:7
+		link set wan1.7 up
+		addr add 10.2.0.1/24 dev wan1.7
+		neigh replace 10.2.0.2 lladdr $(mac_of "$server" srv1) dev wan1.7
+		route add 10.9.0.0/24 via $wan4.2
+	END
+	in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
+		table inet bench {
+			counter slow { }
+			flowtable ft {
+				hook ingress priority filter
+				devices = { lan0, wan0, dmz0 }
+			}
+			chain forward {
+				type filter hook forward priority filter
+				meta l4proto { tcp, udp } th dport 5000 flow add @ft
+				counter name slow
+			}
+			chain post {
+				type nat hook postrouting priority srcnat
+				oifname { "wan0.7", "wan1.7" } masquerade
+			}
+		}
+	END
+	keep_flows
+	# Conntrack's own are longer than a round
+	in_ns "$router" bash -c 'cd /proc/sys/net/netfilter
+		echo 1200 > nf_conntrack_udp_timeout
+		echo 1200 > nf_conntrack_udp_timeout_stream'
+	echo $((2 * $1)) > /proc/sys/net/netfilter/nf_conntrack_max
+	echo "$1" > /sys/module/nf_conntrack/parameters/hashsize
+	lan0_mac=$(mac_of "$router" lan0)
+	lan1_mac=$(mac_of "$router" lan1)
+
+	# Somebody else's router
+	setup_ns other
+	ip -n "$other" link add dmz0 type dummy && ip -n "$other" link set dmz0 up &&
+		in_ns "$other" nft -f - <<- END || bail "no second router"
+		table inet bench {
+			flowtable ft {
+				hook ingress priority filter
+				devices = { dmz0 }
+			}
+		}
+	END
+}
+
+# server_vlan add|del: the server's VLAN device, which somebody listens on
+server_vlan()
+{
+	if [ "$1" = del ]; then
+		ip -n "$server" link del srv0.7
+		return
+	fi
+	ip -n "$server" -batch - <<- END || bail "no VLAN at the server"
+		link add link srv0 name srv0.7 type vlan id 7
+		link set srv0.7 up
+		addr add $wan4.2/24 dev srv0.7
+		route add default via $wan4.1
+		neigh replace $wan4.1 lladdr $(mac_of "$router" wan0) dev srv0.7
+	END
+}
+
+# --- packets ---------------------------------------------------------------
+
+# traffic NAME: what pktgen sends: $dev, its parameters $how, $flows; a way ($slow: the
+# flowtable does not take them); and how it is told EF from CS1: $ef, $cs1
+traffic()
+{
+	dev=cl0 flows=1 slow='' ef="tos b8" cs1="tos 20"
+	how=("dst_mac $lan0_mac" "pkt_size 60" "tos b8" "src_min $lan4.2"
+		"src_max $lan4.2" "dst_min $wan4.2" "dst_max $wan4.2"
+		"udp_src_min 1024" "udp_src_max 1024" "udp_dst_min 5000"
+		"udp_dst_max 5000")
+	case $1 in
+	one)	;;
+	1000000) flows=1000016
+		# Both go on with each packet: every pair once
+		how+=("udp_src_max 63525" "dst_min 10.9.0.1" "dst_max 10.9.0.16") ;;
+	[0-9]*)	flows=$1
+		how+=("udp_src_max $((1024 + flows))") ;;
+	skewed*) flows=${1#skewed}
+		how+=("udp_src_max $((1024 + flows))") ;;
+	ipv6)	how+=("dst6 $wan6:2" "src6 $lan6:2" "traffic_class b8" "pkt_size 80")
+		ef="traffic_class b8" cs1="traffic_class 20" ;;
+	tagged)	how+=("src_min 203.0.113.2" "src_max 203.0.113.2" "vlan_id 5"
+			"pkt_size 64" "tos 0")
+		ef="vlan_p 5" cs1="vlan_p 1" ;;
+	tag0)	how+=("src_min 203.0.113.2" "src_max 203.0.113.2" "vlan_id 5"
+			"vlan_p 0" "pkt_size 64" "tos 0") ;;
+	miss)	slow=1
+		how+=("udp_dst_min 6000" "udp_dst_max 6000") ;;
+	second|marked)
+		slow=1 dev=cl1
+		how+=("dst_mac $lan1_mac" "src_min 10.1.0.2" "src_max 10.1.0.2"
+			"dst_min 10.2.0.2" "dst_max 10.2.0.2" "udp_dst_min 6000"
+			"udp_dst_max 6000")
+		[ "$1" = second ] || {
+			how+=("tos 0" "udp_dst_min 7000" "udp_dst_max 7000")
+			ef="udp_dst_max 7000"
+			cs1="udp_dst_min 7001"
+		} ;;
+	*)	bail "traffic $1?" ;;
+	esac
+	out=${dev/cl/wan}
+}
+
+# send COUNT [PARAMETER...]: of the traffic; sets $usec
+send()
+{
+	local count=$1 text
+
+	text=$(in_ns "$client" bash -c '
+		set -e
+		cd /proc/net/pktgen
+		dev=$1
+		shift
+		echo rem_device_all > kpktgend_0
+		echo "add_device $dev" > kpktgend_0
+		# From 6.7 on a packet need not stay pktgen'\''s own
+		echo "flag !SHARED" > "$dev" 2> /dev/null || :
+		for p; do
+			echo "$p" > "$dev"
+		done
+		echo start > pgctrl
+		sed -n "s/^Result: //p" "$dev"' bash "$dev" "count $count" \
+		"clone_skb 0" "burst 1" "delay 0" "${how[@]}" "${@:2}" 2>&1)
+	[[ $text =~ ^OK:\ ([0-9]+)\(.*\ $count\  ]] || bail "pktgen: $text"
+	usec=${BASH_REMATCH[1]}
+}
+
+# send_skewed COUNT: nine of ten packets are of 16 flows, which a device of pktgen's
+# sends that is due nine times as often; sets $usec
+send_skewed()
+{
+	local text
+
+	text=$(in_ns "$client" bash -c '
+		set -e
+		cd /proc/net/pktgen
+		count=$1
+		shift
+		echo rem_device_all > kpktgend_0
+		for dev in cl0@all cl0@few; do
+			echo "add_device $dev" > kpktgend_0
+			echo "flag !SHARED" > $dev 2> /dev/null || :
+			for p; do
+				echo "$p" > $dev
+			done
+		done
+		echo "count $((count / 10))" > cl0@all
+		echo "delay 9" > cl0@all
+		echo "count $((count / 10 * 9))" > cl0@few
+		echo "delay 1" > cl0@few
+		echo "udp_src_max 1040" > cl0@few
+		echo start > pgctrl
+		sed -n "s/^Result: //p" cl0@all cl0@few' bash "$1" "clone_skb 0" \
+		"burst 1" "${how[@]}" 2>&1)
+	[[ $text =~ ^OK:\ ([0-9]+)\(.*OK:\ ([0-9]+)\( ]] || bail "pktgen: $text"
+	usec=${BASH_REMATCH[1]}
+	[ "$usec" -gt "${BASH_REMATCH[2]}" ] || usec=${BASH_REMATCH[2]}
+}
+
+# counted: packets that left the router through $out, and those of the slow path
+counted()
+{
+	in_ns "$router" bash -c '
+		echo $(< /sys/class/net/$1/statistics/tx_packets) \
+			$(nft list counter inet bench slow |
+			sed -n "s/.*packets \([0-9]*\) .*/\1/p")' bash "$out"
+}
+
+# timed TRAFFIC COUNT: sets $ns to what one packet has cost, with one decimal, once
+# all have gone the way that they should. Else fails, with $why.
+timed()
+{
+	local count=$2 now try way want
+
+	traffic "$1"
+	why=
+	for try in 1 2 3; do
+		# All flows are there, and in the caches as far as they go there
+		send $((flows > 2000 ? flows : 2000))
+		way=$(counted)
+		case $1 in
+		skewed*) send_skewed "$count" ;;
+		*)	send "$count" ;;
+		esac
+		now=$(minus "$(counted)" "$way")
+		want="$count ${slow:+$count}"
+		[ -n "$slow" ] || want="$count 0"
+		if [ "$now" = "$want" ]; then
+			ns=$((usec * 10000 / count))
+			ns=${ns%?}.${ns: -1}
+			return 0
+		fi
+	done
+	why="of $count packets ${now% *} left, ${now#* } on the slow path"
+	return 1
+}
+
+# --- the module ------------------------------------------------------------
+
+# module off
+# module on ROUTER OTHER: loaded, with these lines as the configuration of the router
+# and of the other one
+module()
+{
+	if [ "$1" = off ]; then
+		[ ! -d /sys/module/nf_flow_qos ] || rmmod nf_flow_qos ||
+			bail "the module stays"
+		return
+	fi
+	[ -d /sys/module/nf_flow_qos ] || insmod "$ko" || bail "cannot insert $ko"
+	echo "$2" | ftqos -n "$router" restore && echo "$3" |
+		ftqos -n "$other" restore || bail "refused: $2, $3"
+	hooks_placed
+}
+defer rmmod nf_flow_qos
+all_on="dev set wan0.7
+dev set lan0"

@@ -1,0 +1,229 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Many flows: how long a dump takes beside one of conntrack's, what a new flow costs, a
+# full table, and flows that end, how much memory each takes; and what a packet costs
+# when there are a million of them. Writes lines "WHAT VALUE UNIT" to $FTQOS_OUT/scale,
+# and of the million what bench.sh writes.
+#
+# ROUNDS, FLOWS (of all but the million), MILLION (0: without).
+
+# shellcheck source=selftests/bench/router.sh
+. "$(dirname "$0")/router.sh"
+rounds=${ROUNDS:-5} n=${FLOWS:-100000} million=${MILLION:-1000000}
+tmp=$(mktemp -d)
+defer rm -rf "$tmp"
+bench_router 1048576
+
+# result VALUE UNIT WHAT...: if there is a value
+result()
+{
+	if [ -n "$1" ]; then
+		printf '%s\t%s\t%s\n' "${*:3}" "$1" "$2" >> "$FTQOS_OUT/scale"
+		note "${*:3}: $1 $2"
+	else
+		fail "${*:3}" "no value"
+	fi
+}
+
+# median NUMBER...
+median()
+{
+	printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 }
+		END { printf "%.1f\n", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
+# ratio A B
+ratio()
+{
+	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f\n", a / b }'
+}
+
+# took COMMAND...: sets $ms; what it writes goes to $tmp/text
+took()
+{
+	local start=${EPOCHREALTIME/./}
+
+	"$@" > "$tmp/text" 2> /dev/null || bail "failed: $*"
+	ms=$(((${EPOCHREALTIME/./} - start) / 100))
+	ms=$((ms / 10)).$((ms % 10))
+}
+
+# stat KEY: of ftqos stats
+stat()
+{
+	ftqos -n "$router" -j stats show | jq -r ".$1"
+}
+
+# ns COUNT: of a packet just sent
+ns()
+{
+	awk -v u="$usec" -v n="$1" 'BEGIN { printf "%.1f\n", u * 1000 / n }'
+}
+
+# slab: of the cache of flows: objects, octets of one, and with what a slab has left
+slab()
+{
+	awk '$1 == "ftq_flow" { print $2, $4, $6 * 4096 / $5 }' /proc/slabinfo
+}
+
+# --- flows that there are --------------------------------------------------
+
+module on "config set flow-limit 1100000 flow-timeout 86400
+$all_on" ""
+# Not a power of two of ports: as the million, with fewer addresses
+traffic 1000000
+flows=$n
+how+=("udp_src_max $((1024 + n / 16))" "dst_max 10.9.0.16")
+if [ $(((n / 16) % 2)) = 0 ]; then
+	# Both go on with each packet, and every pair has to come
+	how+=("udp_src_max $((1025 + n / 16))")
+	flows=$(((n / 16 + 1) * 16))
+fi
+for _ in 1 2 3; do
+	send "$flows"
+done
+check_eq "the module has every flow" "$flows" "$(stat flows)"
+read -r _ size room <<< "$(slab)"
+result "$size" octets "an entry of a flow"
+result "$room" octets "... with what is left of its page"
+slots=1
+while [ $slots -lt 1100000 ] && [ $slots -lt 1048576 ]; do
+	slots=$((slots * 2))
+done
+check "... and 192 octets at most with its share of the table" \
+	test "$(awk -v r="$room" -v s=$slots 'BEGIN {
+		print (r + 8 * s / 1000000 <= 192) }')" = 1
+
+ours=() text=() theirs=()
+for ((i = 0; i < rounds; i++)); do
+	took ftqos -n "$router" -j flow show
+	ours+=("$ms")
+	[ $i != 0 ] || check_eq "the dump has every flow" "$flows" \
+		"$(grep -o '"idle_ms":' "$tmp/text" | wc -l)"
+	took in_ns "$router" conntrack -L
+	theirs+=("$ms")
+	[ $i != 0 ] || check "conntrack's has as many" \
+		test "$(wc -l < "$tmp/text")" -ge "$flows"
+	took ftqos -n "$router" flow show
+	text+=("$ms")
+done
+result "$(median "${ours[@]}")" ms "ftqos -j flow show, $flows flows"
+result "$(median "${text[@]}")" ms "ftqos flow show"
+result "$(median "${theirs[@]}")" ms "conntrack -L, as many entries"
+result "$(ratio "$(median "${ours[@]}")" "$(median "${theirs[@]}")")" ratio \
+	"ftqos -j to conntrack"
+
+# --- flows that come, flows that find no room ------------------------------
+
+new=() known=() full=()
+for ((i = 0; i < rounds; i++)); do
+	ftqos -n "$router" flow flush
+	send "$flows"
+	new+=("$(ns "$flows")")
+	send "$flows"
+	known+=("$(ns "$flows")")
+done
+check_eq "all flows are there again" "$flows" "$(stat flows)"
+ftqos -n "$router" config set flow-limit 1000
+ftqos -n "$router" flow flush
+dropped=$(stat flows_dropped) set=$(stat prio_set)
+for ((i = 0; i < rounds; i++)); do
+	send "$flows"
+	full+=("$(ns "$flows")")
+done
+check_eq "a full table stays as it is" 1000 "$(stat flows)"
+check "... and tells of those that it has no room for" \
+	test $(($(stat flows_dropped) - dropped)) -ge $((rounds * (flows - 1000)))
+check_eq "... but their packets are classified" $((rounds * flows)) \
+	$(($(stat prio_set) - set))
+k=$(median "${known[@]}") c=$(median "${new[@]}")
+result "$k" ns "a packet of a known flow, $flows flows in turn"
+result "$c" ns "a packet that makes a flow"
+result "$(awk -v a="$c" -v b="$k" 'BEGIN { printf "%.0f\n", 1e9 / (a > b ? a - b : 1) }')" \
+	"flows/s" "flows made, by the difference"
+result "$(median "${full[@]}")" ns "a packet that finds the table full (1000)"
+
+# --- flows that end --------------------------------------------------------
+
+# One flow's packets, while those of all others end: what that costs is what these
+# packets take longer. A sample is 10 to 20 ms.
+ftqos -n "$router" config set flow-limit 1100000
+send "$flows"
+many=("${how[@]}")
+traffic one
+send 10
+count=30000 quiet=() busy=()
+for ((i = 0; i < 40; i++)); do
+	send $count
+	quiet+=("$usec")
+done
+before=$(stat flows)
+ftqos -n "$router" config set flow-timeout 4
+start=$(now_ms)
+while left=$(stat flows) && [ "$left" -gt 10 ] &&
+      [ $(($(now_ms) - start)) -lt 60000 ]; do
+	for ((i = 0; i < 20; i++)); do
+		send $count
+		busy+=("$usec")
+	done
+done
+check "idle flows end" test "$left" -le 10
+q=$(median "${quiet[@]}")
+printf '%s\n' "${quiet[@]}" | sort -n > "$tmp/quiet"
+printf '%s\n' "${busy[@]}" | sort -n > "$tmp/busy"
+
+# average FILE
+average()
+{
+	awk '{ t += $1 } END { print t / NR }' "$1"
+}
+
+# longest FILE: how much longer than usual
+longest()
+{
+	awk -v q="$q" 'END { printf "%.1f\n", ($1 - q) / 1000 }' "$1"
+}
+
+result "$(awk -v b="$(average "$tmp/busy")" -v q="$(average "$tmp/quiet")" \
+	-v n=$((before - left)) -v s=${#busy[@]} \
+	'BEGIN { printf "%.0f\n", (b - q) * s * 1000 / n }')" ns \
+	"end of a flow, by what other packets took longer meanwhile"
+result "$(longest "$tmp/busy")" ms \
+	"most that $count packets took longer while $((before - left)) flows ended"
+result "$(longest "$tmp/quiet")" ms "... and while none ended"
+how=("${many[@]}")
+
+# --- a million -------------------------------------------------------------
+
+[ "$million" != 0 ] || finish
+module off
+traffic 1000000
+for _ in 1 2 3; do
+	send "$flows"
+done
+printf '%s\t%s\tpacket\t%s\t%s\n' \
+	plain-1000000 - nothing "plain flowtable, $flows flows" \
+	all-1000000 plain-1000000 - "ftqos, $flows flows" >> "$FTQOS_OUT/variants"
+for ((i = 0; i < rounds; i++)); do
+	for v in plain all; do
+		case $v in
+		plain)	module off ;;
+		all)	module on "config set flow-limit 1100000
+$all_on" "" ;;
+		esac
+		if timed 1000000 "$flows"; then
+			printf '%s-1000000\t%d\t%s\n' $v $i "$ns" >> "$FTQOS_OUT/raw"
+		else
+			note "$v: $why"
+		fi
+	done
+done
+check_eq "the module has all of a million" "$flows" "$(stat flows)"
+took ftqos -n "$router" -j flow show
+check_eq "the dump has all of them" "$flows" \
+	"$(grep -o '"idle_ms":' "$tmp/text" | wc -l)"
+result "$ms" ms "ftqos -j flow show, $flows flows"
+read -r objects _ <<< "$(slab)"
+check "they are in the cache of flows" test "$objects" -ge "$flows"
+finish

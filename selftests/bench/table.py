@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Tables of what bench.sh and scale.sh measured. Standard library only.
+
+  table.py DIR ABOUT [TO]    DIR: what they wrote; ABOUT: lines KEY=VALUE; with TO,
+                             also TO.json, and TO.svg, which gnuplot draws
+
+A figure is the median of all rounds, its spread half the distance between the
+quartiles. Ratio and added time are medians of the rounds' own, each against the
+reference in the same round; the interval holds the ratio with 95 %.
+"""
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+
+
+def lines(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as f:
+        return [l.rstrip("\n").split("\t") for l in f]
+
+
+def interval(values):
+    """Order statistics around the median: 95 % by the binomial distribution."""
+    values = sorted(values)
+    n, k, p = len(values), 0, 0.0
+    while k < n // 2:
+        p += math.comb(n, k) / 2 ** n
+        if p > 0.025:
+            break
+        k += 1
+    if k == 0:
+        return [values[0], values[-1]]
+    return [values[k - 1], values[n - k]]
+
+
+def spread(values):
+    if len(values) < 2:
+        return 0.0
+    q = statistics.quantiles(values, n=4, method="inclusive")
+    return (q[2] - q[0]) / 2
+
+
+def read(where):
+    rounds = {}
+    for name, nr, ns in lines(f"{where}/raw"):
+        rounds.setdefault(name, {})[int(nr)] = float(ns)
+    rows = []
+    for name, ref, unit, gives, title in lines(f"{where}/variants"):
+        if name not in rounds:
+            continue
+        mine = rounds[name]
+        row = {"name": name, "title": title, "gives": gives, "unit": unit,
+               "rounds": len(mine), "ns": round(statistics.median(mine.values()), 1),
+               "spread": round(spread(mine.values()), 1)}
+        both = [r for r in mine if r in rounds.get(ref, {})]
+        if both:
+            ratios = [mine[r] / rounds[ref][r] for r in both]
+            row.update({
+                "reference": ref,
+                "ratio": round(statistics.median(ratios), 3),
+                "interval": [round(v, 3) for v in interval(ratios)],
+                "added": round(statistics.median(mine[r] - rounds[ref][r]
+                                                 for r in both), 1)})
+        rows.append(row)
+    return rows
+
+
+def goals(rows, scale):
+    """What the project wants, and what it has."""
+    by = {r["name"]: r for r in rows}
+    out = []
+
+    def goal(what, want, value, limit):
+        if value is not None:
+            out.append({"what": what, "goal": want, "value": round(value, 3),
+                        "met": value <= limit})
+
+    def ratio(name):
+        return by.get(name, {}).get("ratio")
+
+    def added(name):
+        return by.get(name, {}).get("added")
+
+    def part(a, b):
+        return None if a is None or not b or b <= 0 else a / b
+
+    goal("module loaded, unbound", "1.00 of plain", ratio("unbound"), 1.005)
+    goal("another namespace bound", "<= 1.01", ratio("other-netns"), 1.01)
+    goal("another device bound", "<= 1.04", ratio("other-device"), 1.04)
+    goal("priority and PCP, no accounting", "<= 1.03", ratio("prio-pcp"), 1.03)
+    goal("everything on", "<= 1.06", ratio("all"), 1.06)
+    goal("... added to that of skbedit", "< 1", part(added("all"), added("skbedit")),
+         0.999)
+    goal("... to that of the nft map", "<= 0.5", part(added("all"), added("nft-map")),
+         0.5)
+    goal("added with many flows to that with one", "<= 3",
+         part(added("all-many"), added("all")), 3)
+    goal("a miss", "<= 1.08", ratio("all-miss"), 1.08)
+    if "all" in by and "slow-nft" in by:
+        goal("to no flowtable, nft classifies", "<= 0.52",
+             by["all"]["ns"] / by["slow-nft"]["ns"], 0.52)
+    for s in scale:
+        if s["what"] == "ftqos -j to conntrack":
+            goal("dump, to that of conntrack", "<= 1", s["value"], 1)
+    return out
+
+
+def table(head, body, right):
+    widths = [max(len(r[i]) for r in [head] + body) for i in range(len(head))]
+    for r in [head] + body:
+        cells = [v.rjust(w) if i in right else v.ljust(w)
+                 for i, (v, w) in enumerate(zip(r, widths))]
+        print("  ".join(cells).rstrip())
+
+
+def show(about, rows, absent, scale, wanted):
+    print(f"{about['kernel']}, user-mode Linux, {about['date']}\n{about['cpu']}, "
+          f"{about['compiler']}\n{about['load']} CPUs were busy meanwhile; idle but for"
+          " this: 1\n")
+    body = []
+    for r in rows:
+        with_ref = "ratio" in r
+        body.append([
+            r["title"], r["gives"], f"{r['ns']:.1f}", f"{r['spread']:.1f}",
+            f"{r['ratio']:.3f}" if with_ref else "",
+            "{:.3f}-{:.3f}".format(*r["interval"]) if with_ref else "",
+            f"{r['added']:+.1f}" if with_ref else "",
+            r.get("reference", ""), str(r["rounds"])])
+    table(["variant", "gives", "ns", "spread", "ratio", "95 %", "added", "to", "rounds"],
+          body, (2, 3, 4, 5, 6, 8))
+    print("\nTCP: nanoseconds of 1000 octets. All others: of a packet.")
+    for name, why in absent:
+        print(f"not measured: {name}: {why}")
+    if scale:
+        print()
+        table(["many flows", "", ""],
+              [[s["what"], f"{s['value']:g}", s["unit"]] for s in scale], (1,))
+    print()
+    table(["goal", "", "is", ""],
+          [[g["what"], g["goal"], f"{g['value']:.3f}", "" if g["met"] else "not met"]
+           for g in wanted], (2,))
+
+
+def draw(rows, about, to):
+    """Bars: what is added to the reference."""
+    data = [r for r in rows if "added" in r and r["unit"] == "packet" and
+            r["reference"] == "plain" and not r["name"].startswith("slow")]
+    text = [
+        "set terminal svg size 800,480 font 'sans,12' background 'white'",
+        f"set output '{to}.svg'",
+        f'set title "Added to a packet of the plain flowtable: {about["kernel"]},'
+        f' {about["date"]}\\n{about["cpu"]}" noenhanced',
+        "set ylabel 'nanoseconds'", "set grid y", "unset key",
+        "set style fill solid 0.7", "set boxwidth 0.6",
+        "set xtics rotate by -40 noenhanced",
+        "set yrange [*<0:*]", "set offsets 0, 0, graph 0.08, 0",
+        "plot '-' using 0:2:xtic(1) with boxes lc rgb '#4472a8',"
+        " '-' using 0:2:(sprintf('%.0f', $2)) with labels offset 0,0.7"]
+    points = [f"\"{r['name']}\" {r['added']}" for r in data]
+    text += points + ["e"] + points + ["e"]
+    subprocess.run(["gnuplot"], input="\n".join(text) + "\n", text=True, check=True)
+
+
+def main():
+    where, path = sys.argv[1:3]
+    with open(path, encoding="utf-8") as f:
+        about = dict(l.rstrip("\n").split("=", 1) for l in f if "=" in l)
+    rows = read(where)
+    if not rows:
+        sys.exit("nothing was measured")
+    absent = lines(f"{where}/absent")
+    scale = [{"what": what, "value": float(value), "unit": unit}
+             for what, value, unit in lines(f"{where}/scale")]
+    wanted = goals(rows, scale)
+    show(about, rows, absent, scale, wanted)
+    if len(sys.argv) > 3:
+        to = sys.argv[3]
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        with open(f"{to}.json", "w", encoding="utf-8") as f:
+            json.dump({**about, "variants": rows,
+                       "not_measured": [{"name": n, "why": w} for n, w in absent],
+                       "scale": scale, "goals": wanted}, f, indent=1)
+            f.write("\n")
+        draw(rows, about, to)
+
+
+main()
