@@ -109,16 +109,19 @@ rules_of()
 	nft)	echo "table netdev rival { chain lan0 {
 			type filter hook ingress device lan0 priority -10
 			meta priority set ip dscp map { $(nft_map) }
-		} }" ;;
+		}
+		}" ;;
 	slow-nft) echo "table inet rival { chain post {
 			type filter hook postrouting priority mangle
 			meta priority set ip dscp map { $(nft_map) }
-		} }" ;;
+		}
+		}" ;;
 	slow-cake) echo "table inet rival { chain forward {
 			type filter hook forward priority mangle
 			ct state new udp dport 7000 ct mark set 0xb9000000
 			ct state new udp dport 7001 ct mark set 0x21000000
-		} }" ;;
+		}
+		}" ;;
 	esac
 }
 
@@ -221,7 +224,7 @@ tins()
 # with $why
 looked()
 {
-	local after before bands=bands got pcps pid wanted
+	local after before bands=bands got pcps tap wanted
 
 	traffic "${traffic_of[$1]}"
 	case ${gives_of[$1]} in
@@ -239,11 +242,11 @@ looked()
 	send 3 "$cs1"
 	send 3 "$ef"
 	before=$($bands "$out")
-	pkt_bg pid "$server" capture "${dev/cl/srv}" --out "$tmp/wire"
+	pkt_bg tap "$server" capture "${dev/cl/srv}" --out "$tmp/wire"
 	send 3 "$ef"
 	send 2 "$cs1"
-	phase "$pid" "$tmp/wire"
-	pkt_stop "$pid"
+	phase "$tap" "$tmp/wire"
+	pkt_stop "$tap"
 	after=$($bands "$out")
 	[ $bands = tins ] || tc -n "$router" qdisc del dev "$out" root
 	got=$(jq -r 'select(.proto == "udp") | .pcp' "$tmp/wire" | paste -s -d' ')

@@ -155,60 +155,62 @@ traffic()
 	out=${dev/cl/wan}
 }
 
-# send COUNT [PARAMETER...]: of the traffic; sets $usec
-send()
-{
-	local count=$1 text
+pktgen_devs=
 
+# pktgen DEVICES PARAMETER...: tell these devices of pktgen's, and from a parameter @DEVICE
+# on that one alone; send, and set $usec to the time that the slowest has taken. Devices
+# are made anew only if others are wanted, since pktgen takes its time for that.
+pktgen()
+{
+	local new='' text
+
+	[ "$1" = "$pktgen_devs" ] || new=1
 	text=$(in_ns "$client" bash -c '
 		set -e
 		cd /proc/net/pktgen
-		dev=$1
-		shift
-		echo rem_device_all > kpktgend_0
-		echo "add_device $dev" > kpktgend_0
-		# From 6.7 on a packet need not stay pktgen'\''s own
-		echo "flag !SHARED" > "$dev" 2> /dev/null || :
+		new=$1 devs=$2
+		shift 2
+		if [ -n "$new" ]; then
+			echo rem_device_all > kpktgend_0
+			for d in $devs; do
+				for i in {1..50}; do
+					! echo "add_device $d" > kpktgend_0 || break
+				done 2> /dev/null
+				[ -e $d ]
+				# From 6.7 on a packet need not stay pktgen'\''s own
+				echo "flag !SHARED" > $d 2> /dev/null || :
+			done
+		fi
+		to=$devs
 		for p; do
-			echo "$p" > "$dev"
+			case $p in
+			@*)	to=${p#@} ;;
+			*)	for d in $to; do
+					echo "$p" > $d
+				done ;;
+			esac
 		done
 		echo start > pgctrl
-		sed -n "s/^Result: //p" "$dev"' bash "$dev" "count $count" \
-		"clone_skb 0" "burst 1" "delay 0" "${how[@]}" "${@:2}" 2>&1)
-	[[ $text =~ ^OK:\ ([0-9]+)\(.*\ $count\  ]] || bail "pktgen: $text"
-	usec=${BASH_REMATCH[1]}
+		sed -n "s/^Result: //p" $devs' bash "$new" "$1" "flag !IPV6" \
+		"vlan_id 9999" "clone_skb 0" "burst 1" "delay 0" "${how[@]}" \
+		"${@:2}" 2>&1) && [[ $text != *ERROR* ]] || bail "pktgen: $text"
+	pktgen_devs=$1
+	usec=$(sed -n 's/^OK: \([0-9]*\)(.*/\1/p' <<< "$text" | sort -n | tail -n 1)
+	[ -n "$usec" ] || bail "pktgen: $text"
+}
+
+# send COUNT [PARAMETER...]: of the traffic
+send()
+{
+	pktgen "$dev" "count $1" "${@:2}"
 }
 
 # send_skewed COUNT: nine of ten packets are of 16 flows, which a device of pktgen's
-# sends that is due nine times as often; sets $usec
+# sends that is due nine times as often
 send_skewed()
 {
-	local text
-
-	text=$(in_ns "$client" bash -c '
-		set -e
-		cd /proc/net/pktgen
-		count=$1
-		shift
-		echo rem_device_all > kpktgend_0
-		for dev in cl0@all cl0@few; do
-			echo "add_device $dev" > kpktgend_0
-			echo "flag !SHARED" > $dev 2> /dev/null || :
-			for p; do
-				echo "$p" > $dev
-			done
-		done
-		echo "count $((count / 10))" > cl0@all
-		echo "delay 9" > cl0@all
-		echo "count $((count / 10 * 9))" > cl0@few
-		echo "delay 1" > cl0@few
-		echo "udp_src_max 1040" > cl0@few
-		echo start > pgctrl
-		sed -n "s/^Result: //p" cl0@all cl0@few' bash "$1" "clone_skb 0" \
-		"burst 1" "${how[@]}" 2>&1)
-	[[ $text =~ ^OK:\ ([0-9]+)\(.*OK:\ ([0-9]+)\( ]] || bail "pktgen: $text"
-	usec=${BASH_REMATCH[1]}
-	[ "$usec" -gt "${BASH_REMATCH[2]}" ] || usec=${BASH_REMATCH[2]}
+	pktgen "cl0@all cl0@few" "count $(($1 / 10))" "delay 9" \
+		@cl0@few "count $(($1 * 9 / 10))" "delay 1" "udp_src_max 1040"
 }
 
 # counted: packets that left the router through $out, and those of the slow path
@@ -256,14 +258,17 @@ timed()
 # and of the other one
 module()
 {
+	# What is built in: a configuration without a command is refused
+	local same="map set default be prio 0" text
+
 	if [ "$1" = off ]; then
 		[ ! -d /sys/module/nf_flow_qos ] || rmmod nf_flow_qos ||
 			bail "the module stays"
 		return
 	fi
 	[ -d /sys/module/nf_flow_qos ] || insmod "$ko" || bail "cannot insert $ko"
-	echo "$2" | ftqos -n "$router" restore && echo "$3" |
-		ftqos -n "$other" restore || bail "refused: $2, $3"
+	text=$(ftqos -n "$router" restore <<< "$same"$'\n'"$2" 2>&1 &&
+		ftqos -n "$other" restore <<< "$same"$'\n'"$3" 2>&1) || bail "$text"
 	hooks_placed
 }
 defer rmmod nf_flow_qos

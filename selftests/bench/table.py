@@ -3,7 +3,7 @@
 """Tables of what bench.sh and scale.sh measured. Standard library only.
 
   table.py DIR ABOUT [TO]    DIR: what they wrote; ABOUT: lines KEY=VALUE; with TO,
-                             also TO.json, and TO.svg, which gnuplot draws
+                             also TO.txt, TO.json, and TO.svg, which gnuplot draws
 
 A figure is the median of all rounds, its spread half the distance between the
 quartiles. Ratio and added time are medians of the rounds' own, each against the
@@ -116,13 +116,14 @@ def table(head, body, right):
     for r in [head] + body:
         cells = [v.rjust(w) if i in right else v.ljust(w)
                  for i, (v, w) in enumerate(zip(r, widths))]
-        print("  ".join(cells).rstrip())
+        yield "  ".join(cells).rstrip()
 
 
 def show(about, rows, absent, scale, wanted):
-    print(f"{about['kernel']}, user-mode Linux, {about['date']}\n{about['cpu']}, "
-          f"{about['compiler']}\n{about['load']} CPUs were busy meanwhile; idle but for"
-          " this: 1\n")
+    yield f"{about['kernel']}, user-mode Linux, {about['date']}"
+    yield f"{about['cpu']}, {about['compiler']}"
+    yield f"{about['load']} CPUs were busy meanwhile; idle but for this: 1"
+    yield ""
     body = []
     for r in rows:
         with_ref = "ratio" in r
@@ -132,19 +133,20 @@ def show(about, rows, absent, scale, wanted):
             "{:.3f}-{:.3f}".format(*r["interval"]) if with_ref else "",
             f"{r['added']:+.1f}" if with_ref else "",
             r.get("reference", ""), str(r["rounds"])])
-    table(["variant", "gives", "ns", "spread", "ratio", "95 %", "added", "to", "rounds"],
-          body, (2, 3, 4, 5, 6, 8))
-    print("\nTCP: nanoseconds of 1000 octets. All others: of a packet.")
+    yield from table(["variant", "gives", "ns", "spread", "ratio", "95 %", "added", "to",
+                      "rounds"], body, (2, 3, 4, 5, 6, 8))
+    yield ""
+    yield "TCP: nanoseconds of 1000 octets. All others: of a packet."
     for name, why in absent:
-        print(f"not measured: {name}: {why}")
+        yield f"not measured: {name}: {why}"
     if scale:
-        print()
-        table(["many flows", "", ""],
-              [[s["what"], f"{s['value']:g}", s["unit"]] for s in scale], (1,))
-    print()
-    table(["goal", "", "is", ""],
-          [[g["what"], g["goal"], f"{g['value']:.3f}", "" if g["met"] else "not met"]
-           for g in wanted], (2,))
+        yield ""
+        yield from table(["many flows", "", ""],
+                         [[s["what"], f"{s['value']:g}", s["unit"]] for s in scale], (1,))
+    yield ""
+    yield from table(["goal", "", "is", ""],
+                     [[g["what"], g["goal"], f"{g['value']:.3f}",
+                       "" if g["met"] else "not met"] for g in wanted], (2,))
 
 
 def draw(rows, about, to):
@@ -178,10 +180,13 @@ def main():
     scale = [{"what": what, "value": float(value), "unit": unit}
              for what, value, unit in lines(f"{where}/scale")]
     wanted = goals(rows, scale)
-    show(about, rows, absent, scale, wanted)
+    text = "\n".join(show(about, rows, absent, scale, wanted))
+    print(text)
     if len(sys.argv) > 3:
         to = sys.argv[3]
         os.makedirs(os.path.dirname(to), exist_ok=True)
+        with open(f"{to}.txt", "w", encoding="utf-8") as f:
+            f.write(text + "\n")
         with open(f"{to}.json", "w", encoding="utf-8") as f:
             json.dump({**about, "variants": rows,
                        "not_measured": [{"name": n, "why": w} for n, w in absent],
