@@ -431,13 +431,22 @@ void flow_print_line(const struct nlmsghdr *nlh)
 	out_text("\n");
 }
 
-int flow_show(int argc, char **argv)
+static void begin_flows(void *data)
 {
 	static const char *const columns[] = {
 		"IN", "VLAN", "PPPOE", "TUN-SRC", "TUN-DST", "PROTO", "SOURCE",
 		"DESTINATION", "OUT", "DSCP", "CLASS", "PRIO", "PCP", "PACKETS",
 		"BYTES", "AGE", "IDLE", NULL,
 	};
+
+	(void)data;
+	out_begin();
+	out_list(NULL, NULL);
+	out_columns(columns);
+}
+
+int flow_show(int argc, char **argv)
+{
 	struct filter f;
 	struct msg m;
 	int ret;
@@ -455,10 +464,8 @@ int flow_show(int argc, char **argv)
 		msg_free(&m);
 		return ret;
 	}
-	out_begin();
-	out_list(NULL, NULL);
-	out_columns(columns);
-	ret = nl_run_parts(&m, print_flow, NULL);
+	begin_flows(NULL);
+	ret = nl_run_parts(&m, print_flow, begin_flows, NULL);
 	if (ret) {
 		out_drop();
 		return ret;

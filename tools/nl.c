@@ -5,7 +5,8 @@
  * An answer is received whole before a handler sees any of it, so a dump that
  * the kernel marks as inconsistent is asked for again without a trace, and
  * output begins only when there is something to say. A dump that can be long
- * (nl_run_parts) is handled as it comes.
+ * (nl_run_parts) is handled as it comes; before it is asked for again its handler
+ * has to forget what it was given.
  */
 #include <errno.h>
 #include <linux/nf_flow_qos.h>
@@ -85,6 +86,7 @@ struct answer {
 	bool interrupted;
 	/* For a dump in parts; then nothing is kept. */
 	nl_cb each;
+	void (*again)(void *data);
 	void *data;
 	bool begun;
 	int ret;
@@ -201,11 +203,12 @@ static int transport_error(int err, bool dump)
 	return refuse("netlink: %s", strerror(err));
 }
 
-static int run(struct msg *m, nl_cb cb, void *data, bool parts, struct nl_failure *f)
+static int run(struct msg *m, nl_cb cb, void (*again)(void *data), void *data,
+	       struct nl_failure *f)
 {
 	const struct nlmsghdr *nlh = (void *)m->buf;
 	bool dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-	struct answer a = { .each = parts ? cb : NULL, .data = data };
+	struct answer a = { .each = again ? cb : NULL, .again = again, .data = data };
 	int tries, err = 0, ret = ST_OK, left;
 
 	for (tries = 0; tries < DUMP_TRIES; tries++) {
@@ -214,14 +217,17 @@ static int run(struct msg *m, nl_cb cb, void *data, bool parts, struct nl_failur
 			free(a.buf);
 			return ret;
 		}
+		if (a.begun)
+			a.again(data);
+		a.begun = false;
 		a.len = 0;
 		a.interrupted = false;
 		err = exchange(m, &a, f);
-		if (err == ENOBUFS && dump && !a.begun) {
+		if (err == ENOBUFS && dump) {
 			close_socket();
 			continue;
 		}
-		if (err || f->err || a.begun || !a.interrupted)
+		if (err || f->err || a.ret || !a.interrupted)
 			break;
 	}
 	if (a.ret) {
@@ -302,7 +308,7 @@ int nl_open(void)
 	gh = (void *)(m.buf + NLMSG_HDRLEN);
 	gh->version = 1;
 	msg_str(&m, CTRL_ATTR_FAMILY_NAME, NF_FLOW_QOS_FAMILY_NAME);
-	ret = run(&m, family_store, &version, false, &f);
+	ret = run(&m, family_store, NULL, &version, &f);
 	msg_free(&m);
 	if (f.err == ENOENT)
 		return module_absent();
@@ -321,7 +327,7 @@ int nl_open(void)
 	return ret;
 }
 
-static int run_failure(struct msg *m, nl_cb cb, void *data, bool parts,
+static int run_failure(struct msg *m, nl_cb cb, void (*again)(void *data), void *data,
 		       struct nl_failure *f)
 {
 	struct nlmsghdr *nlh;
@@ -336,7 +342,7 @@ static int run_failure(struct msg *m, nl_cb cb, void *data, bool parts,
 	/* A dump ends with NLMSG_DONE, everything else with its ack. */
 	if ((nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		nlh->nlmsg_flags |= NLM_F_ACK;
-	ret = run(m, cb, data, parts, f);
+	ret = run(m, cb, again, data, f);
 	/* The core's own: the family went since it was found. */
 	if (f->err == ENOENT && !f->text[0]) {
 		memset(f, 0, sizeof(*f));
@@ -348,14 +354,15 @@ static int run_failure(struct msg *m, nl_cb cb, void *data, bool parts,
 
 int nl_run_failure(struct msg *m, nl_cb cb, void *data, struct nl_failure *f)
 {
-	return run_failure(m, cb, data, false, f);
+	return run_failure(m, cb, NULL, data, f);
 }
 
-static int run_explained(struct msg *m, nl_cb cb, void *data, bool parts)
+static int run_explained(struct msg *m, nl_cb cb, void (*again)(void *data),
+			 void *data)
 {
 	struct nl_failure f;
 	char text[ERROR_MAX];
-	int ret = run_failure(m, cb, data, parts, &f);
+	int ret = run_failure(m, cb, again, data, &f);
 
 	if (f.err) {
 		nl_explain(m, &f, text, sizeof(text));
@@ -367,12 +374,12 @@ static int run_explained(struct msg *m, nl_cb cb, void *data, bool parts)
 
 int nl_run(struct msg *m, nl_cb cb, void *data)
 {
-	return run_explained(m, cb, data, false);
+	return run_explained(m, cb, NULL, data);
 }
 
-int nl_run_parts(struct msg *m, nl_cb cb, void *data)
+int nl_run_parts(struct msg *m, nl_cb cb, void (*again)(void *data), void *data)
 {
-	return run_explained(m, cb, data, true);
+	return run_explained(m, cb, again, data);
 }
 
 /* Events */

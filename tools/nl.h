@@ -57,10 +57,11 @@ int nl_open(void);
 int nl_run(struct msg *m, nl_cb cb, void *data);
 int nl_run_failure(struct msg *m, nl_cb cb, void *data, struct nl_failure *f);
 /*
- * The same for a dump that can be long: cb is called as messages come. What it has
- * made of them may be less than all if this fails; it may end the dump by itself.
+ * The same for a dump that can be long: cb is called as messages come, and again
+ * before the dump is repeated from its start, if cb was called. What cb has made of
+ * them may be less than all if this fails; it may end the dump by itself.
  */
-int nl_run_parts(struct msg *m, nl_cb cb, void *data);
+int nl_run_parts(struct msg *m, nl_cb cb, void (*again)(void *data), void *data);
 /* Multicast: join, and receive until a signal (ST_OK) or an error. */
 int nl_join(const char *group);
 int nl_listen(nl_cb cb, void *data);

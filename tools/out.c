@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "out.h"
 
@@ -15,6 +17,8 @@
 static FILE *mem;
 static char *mem_buf;
 static size_t mem_len;
+/* What came before it, see out_part(); -1: nothing. */
+static int spool = -1;
 
 /* JSON */
 static unsigned int depth;
@@ -64,6 +68,13 @@ static void row_add(void)
 	nrows++;
 }
 
+static void spool_drop(void)
+{
+	if (spool >= 0)
+		close(spool);
+	spool = -1;
+}
+
 void out_drop(void)
 {
 	if (!mem)
@@ -72,6 +83,7 @@ void out_drop(void)
 	free(mem_buf);
 	mem = NULL;
 	mem_buf = NULL;
+	spool_drop();
 	table_clear();
 	in_table = false;
 	in_record = false;
@@ -88,15 +100,62 @@ static int cannot_write(void)
 	return refuse("cannot write the output: %s", strerror(errno));
 }
 
+static bool write_all(int fd, const char *buf, size_t len)
+{
+	ssize_t n;
+
+	while (len) {
+		n = write(fd, buf, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		buf += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
 int out_part(void)
 {
 	if (!opts.json || ftello(mem) < PART)
 		return ST_OK;
-	if (fflush(mem) || fwrite(mem_buf, 1, mem_len, stdout) != mem_len)
+	if (spool < 0)
+		spool = memfd_create("ftqos", MFD_CLOEXEC);
+	/* A kernel without such files: it stays where it is. */
+	if (spool < 0)
+		return ST_OK;
+	if (fflush(mem) || !write_all(spool, mem_buf, mem_len))
 		return cannot_write();
 	/* The same memory again. */
 	rewind(mem);
 	return ST_OK;
+}
+
+/* Copy the spool to standard output, behind what is in its buffer. */
+static bool spool_out(void)
+{
+	char *buf;
+	off_t at = 0;
+	ssize_t n;
+	bool ok;
+
+	if (spool < 0)
+		return true;
+	ok = !fflush(stdout);
+	buf = xrealloc(NULL, PART, 1);
+	while (ok) {
+		n = pread(spool, buf, PART, at);
+		if (n <= 0) {
+			ok = !n;
+			break;
+		}
+		ok = write_all(STDOUT_FILENO, buf, (size_t)n);
+		at += n;
+	}
+	free(buf);
+	spool_drop();
+	return ok;
 }
 
 int out_end(void)
@@ -108,7 +167,8 @@ int out_end(void)
 	bad = fclose(mem) != 0;
 	mem = NULL;
 	if (!bad)
-		bad = fwrite(mem_buf, 1, mem_len, stdout) != mem_len;
+		bad = !spool_out() ||
+		      fwrite(mem_buf, 1, mem_len, stdout) != mem_len;
 	if (fflush(stdout))
 		bad = true;
 	free(mem_buf);

@@ -2,9 +2,9 @@
 /*
  * Text and JSON from the same calls.
  *
- * Everything is kept in memory until out_end(), so an error leaves no half of
- * a JSON document behind; but for long lists, see out_part(). A value has a key
- * (NULL: not in the JSON) and a head (NULL: not in the text).
+ * Everything is kept until out_end(), so an error leaves no half of a JSON
+ * document behind. A value has a key (NULL: not in the JSON) and a head (NULL: not
+ * in the text).
  */
 #ifndef FTQOS_OUT_H
 #define FTQOS_OUT_H
@@ -28,9 +28,9 @@ void out_columns(const char *const *columns);
 void out_item(void);
 void out_item_end(void);
 /*
- * After an item: write what there is if that is much, and forget it. With JSON
- * only, since a table has to be seen whole. An error later on leaves the document
- * without its end, which no reader takes for all of it.
+ * After an item: put what there is aside if that is much, into a file in memory.
+ * That is cheaper than memory that grows: none is moved, and no page of it is
+ * faulted in. With JSON only, since a table's columns have to be seen whole.
  */
 int out_part(void);
 /* One object; in text one line for each value. */
