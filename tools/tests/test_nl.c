@@ -344,6 +344,8 @@ static void refusals_of_maps(void)
 static struct {
 	struct nlmsghdr request;
 	int dump_error;		/* of recvmsg(), in a dump */
+	unsigned int fails;	/* dumps that fail so, 0: all */
+	bool interrupts;	/* instead it marks these as inconsistent */
 	int refusal;		/* in an ack, without a text */
 	unsigned int flows;	/* in a dump, before it ends or fails */
 	unsigned int told;	/* of them */
@@ -355,6 +357,7 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf,
 				 size_t len)
 {
 	memcpy(&kernel.request, buf, sizeof(kernel.request));
+	kernel.told = 0;
 	kernel.request.nlmsg_pid = mnl_socket_get_portid(nl);
 	return (ssize_t)len;
 }
@@ -377,8 +380,9 @@ static ssize_t deliver(struct msghdr *mh, struct msg *m)
 ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags)
 {
 	static bool told;
-	uint16_t id = 0x77;
+	uint16_t id = 0x77, flags_of_end = NLM_F_MULTI;
 	struct msg m;
+	bool fail;
 
 	(void)fd;
 	(void)flags;
@@ -399,11 +403,14 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags)
 			((struct nlmsghdr *)m.buf)->nlmsg_type = id;
 			return deliver(mh, &m);
 		}
+		fail = !kernel.fails || kernel.dumps < kernel.fails;
 		kernel.dumps++;
-		errno = kernel.dump_error;
+		errno = fail ? kernel.dump_error : 0;
 		if (errno)
 			return -1;
-		msg_init(&m, 0, NLM_F_MULTI, "%s", "");
+		if (fail && kernel.interrupts)
+			flags_of_end |= NLM_F_DUMP_INTR;
+		msg_init(&m, 0, flags_of_end, "%s", "");
 		((struct nlmsghdr *)m.buf)->nlmsg_type = NLMSG_DONE;
 		return deliver(mh, &m);
 	}
@@ -447,50 +454,71 @@ static struct {
 	unsigned int calls;
 	unsigned int told;	/* messages there were at the first call */
 	unsigned int stop;	/* call that fails, 0: none */
-} seen;
+	unsigned int agains;
+} parted;
 
 static int see(const struct nlmsghdr *nlh, void *data)
 {
-	CHECK(data == &seen);
+	CHECK(data == &parted);
 	CHECK_INT(msg_cmd(nlh), NF_FLOW_QOS_CMD_FLOW_GET);
-	if (!seen.calls++)
-		seen.told = kernel.told;
-	return seen.calls == seen.stop ? refuse("enough") : ST_OK;
+	if (!parted.calls++)
+		parted.told = kernel.told;
+	return parted.calls == parted.stop ? refuse("enough") : ST_OK;
+}
+
+static void forget(void *data)
+{
+	CHECK(data == &parted);
+	parted.calls = 0;
+	parted.agains++;
 }
 
 static int dump_parts(unsigned int flows, int dump_error, unsigned int stop)
 {
 	struct msg m;
 
-	memset(&seen, 0, sizeof(seen));
-	seen.stop = stop;
+	memset(&parted, 0, sizeof(parted));
+	parted.stop = stop;
 	kernel.flows = flows;
-	kernel.told = 0;
 	kernel.dumps = 0;
 	kernel.dump_error = dump_error;
 	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_GET, NLM_F_DUMP, "%s", "");
-	return nl_run_parts(&m, see, &seen);
+	return nl_run_parts(&m, see, forget, &parted);
 }
 
-/* What is long is handled as it comes, and then not asked for again. */
+/* What is long is handled as it comes, and forgotten before it is asked for again. */
 static void parts(void)
 {
 	CHECK_INT(dump_parts(3, 0, 0), ST_OK);
-	CHECK_INT(seen.calls, 3);
-	CHECK_INT(seen.told, 1);
+	CHECK_INT(parted.calls, 3);
+	CHECK_INT(parted.told, 1);
 	CHECK_INT(dump_parts(0, 0, 0), ST_OK);
-	CHECK_INT(seen.calls, 0);
+	CHECK_INT(parted.calls, 0);
+	CHECK_INT(parted.agains, 0);
 	CHECK_ERROR(dump_parts(2, ENOBUFS, 0), ST_REFUSED,
 		    "ran out of room for its answer; try again");
-	CHECK_INT(seen.calls, 2);
-	CHECK_INT(kernel.dumps, 1);
+	CHECK_INT(kernel.dumps, 5);
+	CHECK_INT(parted.agains, 4);
 	CHECK_ERROR(dump_parts(0, ENOBUFS, 0), ST_REFUSED, "try again");
 	CHECK_INT(kernel.dumps, 5);
+	CHECK_INT(parted.agains, 0);
+	kernel.fails = 2;
+	CHECK_INT(dump_parts(3, ENOBUFS, 0), ST_OK);
+	CHECK_INT(kernel.dumps, 3);
+	CHECK_INT(parted.agains, 2);
+	CHECK_INT(parted.calls, 3);
+	kernel.interrupts = true;
+	CHECK_INT(dump_parts(4, 0, 0), ST_OK);
+	CHECK_INT(kernel.dumps, 3);
+	CHECK_INT(parted.agains, 2);
+	CHECK_INT(parted.calls, 4);
+	kernel.interrupts = false;
+	kernel.fails = 0;
 	CHECK_ERROR(dump_parts(9, 0, 2), ST_REFUSED, "enough");
-	CHECK_INT(seen.calls, 2);
+	CHECK_INT(parted.calls, 2);
 	/* What was left of that answer is not taken for the next. */
 	CHECK_INT(dump_parts(1, 0, 0), ST_OK);
-	CHECK_INT(seen.calls, 1);
+	CHECK_INT(parted.calls, 1);
 }
 
 /* The end of a dump carries its error, and its extended ack. */
