@@ -33,6 +33,10 @@ configure()
 	kmake KCONFIG_ALLCONFIG="$BENCH/kernel.config" allnoconfig
 	missing=$(grep '^CONFIG_' "$BENCH/kernel.config" | while read -r line; do
 		case $line in
+		# Newer ones have no such option, but what it stood for
+		CONFIG_PROC_SYSCTL=y)
+			grep -q PROC_SYSCTL "$src/fs/proc/Kconfig" || continue
+			grep -q -x "$line" "$src/.config" ;;
 		*=n)	! grep -q "^${line%n}" "$src/.config" ;;
 		*)	grep -q -x -F "$line" "$src/.config" ;;
 		esac || echo "$line"

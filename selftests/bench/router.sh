@@ -23,11 +23,37 @@ modprobe -a nf_flow_table nf_flow_table_inet pktgen 2> /dev/null
 [ -d /proc/net/pktgen ] || skip_all "no pktgen"
 [ -e "$ko" ] || skip_all "no module"
 
+# helpers: processes that stay in the client's and the router's namespace. Files of
+# /proc/PID/net are those of its namespace: they are read and written without a process
+# for each, of which starting one in user-mode Linux takes longer than the packets. But
+# pktgen starts where who tells it is.
+helpers()
+{
+	local line
+
+	coproc starter {
+		exec ip netns exec "$client" bash -c 'echo ready
+			while read -r _; do
+				echo start > /proc/net/pktgen/pgctrl
+				echo $?
+			done'
+	}
+	in_client=$starter_PID
+	defer kill "$in_client"
+	read -r -t 60 line <&"${starter[0]}" && [ "$line" = ready ] ||
+		bail "nobody stays in $client"
+	ip netns exec "$router" sleep infinity &
+	in_router=$!
+	busywait 10 grep -q -x sleep "/proc/$in_router/comm" ||
+		bail "nobody stays in $router"
+}
+
 # bench_router CONNTRACKS
 bench_router()
 {
 	topo_router --vlan7 --keep-offloads
 	quiet_neighbours
+	helpers
 	ip -batch - <<- END || bail "no second way"
 		link add cl1 netns $client type veth peer name lan1 netns $router
 		link add wan1 netns $router type veth peer name srv1 netns $server
@@ -56,7 +82,6 @@ bench_router()
 	END
 	in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
 		table inet bench {
-			counter slow { }
 			flowtable ft {
 				hook ingress priority filter
 				devices = { lan0, wan0, dmz0 }
@@ -64,7 +89,6 @@ bench_router()
 			chain forward {
 				type filter hook forward priority filter
 				meta l4proto { tcp, udp } th dport 5000 flow add @ft
-				counter name slow
 			}
 			chain post {
 				type nat hook postrouting priority srcnat
@@ -134,10 +158,10 @@ traffic()
 	ipv6)	how+=("dst6 $wan6:2" "src6 $lan6:2" "traffic_class b8" "pkt_size 80")
 		ef="traffic_class b8" cs1="traffic_class 20" ;;
 	tagged)	how+=("src_min 203.0.113.2" "src_max 203.0.113.2" "vlan_id 5"
-			"pkt_size 64" "tos 0")
+			"vlan_p 5" "pkt_size 64" "tos 00")
 		ef="vlan_p 5" cs1="vlan_p 1" ;;
 	tag0)	how+=("src_min 203.0.113.2" "src_max 203.0.113.2" "vlan_id 5"
-			"vlan_p 0" "pkt_size 64" "tos 0") ;;
+			"vlan_p 0" "pkt_size 64" "tos 00") ;;
 	miss)	slow=1
 		how+=("udp_dst_min 6000" "udp_dst_max 6000") ;;
 	second|marked)
@@ -146,7 +170,7 @@ traffic()
 			"dst_min 10.2.0.2" "dst_max 10.2.0.2" "udp_dst_min 6000"
 			"udp_dst_max 6000")
 		[ "$1" = second ] || {
-			how+=("tos 0" "udp_dst_min 7000" "udp_dst_max 7000")
+			how+=("tos 00" "udp_dst_min 7000" "udp_dst_max 7000")
 			ef="udp_dst_max 7000"
 			cs1="udp_dst_min 7001"
 		} ;;
@@ -162,41 +186,40 @@ pktgen_devs=
 # are made anew only if others are wanted, since pktgen takes its time for that.
 pktgen()
 {
-	local new='' text
+	local d devs=$1 dir=/proc/$in_client/net/pktgen i line lines p to=$1
 
-	[ "$1" = "$pktgen_devs" ] || new=1
-	text=$(in_ns "$client" bash -c '
-		set -e
-		cd /proc/net/pktgen
-		new=$1 devs=$2
-		shift 2
-		if [ -n "$new" ]; then
-			echo rem_device_all > kpktgend_0
-			for d in $devs; do
-				for i in {1..50}; do
-					! echo "add_device $d" > kpktgend_0 || break
-				done 2> /dev/null
-				[ -e $d ]
-				# From 6.7 on a packet need not stay pktgen'\''s own
-				echo "flag !SHARED" > $d 2> /dev/null || :
-			done
-		fi
-		to=$devs
-		for p; do
-			case $p in
-			@*)	to=${p#@} ;;
-			*)	for d in $to; do
-					echo "$p" > $d
-				done ;;
-			esac
-		done
-		echo start > pgctrl
-		sed -n "s/^Result: //p" $devs' bash "$new" "$1" "flag !IPV6" \
-		"vlan_id 9999" "clone_skb 0" "burst 1" "delay 0" "${how[@]}" \
-		"${@:2}" 2>&1) && [[ $text != *ERROR* ]] || bail "pktgen: $text"
-	pktgen_devs=$1
-	usec=$(sed -n 's/^OK: \([0-9]*\)(.*/\1/p' <<< "$text" | sort -n | tail -n 1)
-	[ -n "$usec" ] || bail "pktgen: $text"
+	shift
+	if [ "$devs" != "$pktgen_devs" ]; then
+		echo rem_device_all > "$dir/kpktgend_0"
+		for d in $devs; do
+			for i in {1..50}; do
+				! echo "add_device $d" > "$dir/kpktgend_0" || break
+			done 2> /dev/null
+			[ -e "$dir/$d" ] || bail "pktgen: no $d"
+			# From 6.7 on a packet need not stay pktgen's own
+			echo "flag !SHARED" > "$dir/$d" || :
+		done 2> /dev/null
+		pktgen_devs=$devs
+	fi
+	for p in "flag !IPV6" "vlan_id 9999" "clone_skb 0" "burst 1" "delay 0" \
+		 "${how[@]}" "$@"; do
+		case $p in
+		@*)	to=${p#@} ;;
+		*)	for d in $to; do
+				echo "$p" > "$dir/$d" || bail "pktgen: $p"
+			done ;;
+		esac
+	done
+	echo start >&"${starter[1]}"
+	read -r -t 300 line <&"${starter[0]}" && [ "$line" = 0 ] ||
+		bail "pktgen does not start"
+	usec=0
+	for d in $devs; do
+		mapfile -t lines < "$dir/$d"
+		[[ ${lines[*]} =~ Result:\ OK:\ ([0-9]+)\( ]] ||
+			bail "pktgen: ${lines[*]: -1}"
+		[ "${BASH_REMATCH[1]}" -lt "$usec" ] || usec=${BASH_REMATCH[1]}
+	done
 }
 
 # send COUNT [PARAMETER...]: of the traffic
@@ -213,32 +236,48 @@ send_skewed()
 		@cl0@few "count $(($1 * 9 / 10))" "delay 1" "udp_src_max 1040"
 }
 
-# counted: packets that left the router through $out, and those of the slow path
+# counted: sets $way to the packets that left the router through $out, and those that
+# it forwarded, which the flowtable's are not
 counted()
 {
-	in_ns "$router" bash -c '
-		echo $(< /sys/class/net/$1/statistics/tx_packets) \
-			$(nft list counter inet bench slow |
-			sed -n "s/.*packets \([0-9]*\) .*/\1/p")' bash "$out"
+	local dir=/proc/$in_router/net line lines slow=0 words
+
+	mapfile -t lines < "$dir/dev"
+	for line in "${lines[@]}"; do
+		read -r -a words <<< "$line"
+		# Of what was sent: packets are the second number
+		[ "${words[0]}" != "$out:" ] || way=${words[10]}
+	done
+	mapfile -t lines < "$dir/snmp"
+	read -r -a words <<< "${lines[1]}"
+	slow=${words[6]}
+	mapfile -t lines < "$dir/snmp6"
+	for line in "${lines[@]}"; do
+		[[ $line != Ip6OutForwDatagrams* ]] || slow=$((slow + ${line##*[[:space:]]}))
+	done
+	way+=" $slow"
 }
 
 # timed TRAFFIC COUNT: sets $ns to what one packet has cost, with one decimal, once
 # all have gone the way that they should. Else fails, with $why.
 timed()
 {
-	local count=$2 now try way want
+	local before count=$2 now try want way
 
 	traffic "$1"
 	why=
 	for try in 1 2 3; do
-		# All flows are there, and in the caches as far as they go there
-		send $((flows > 2000 ? flows : 2000))
-		way=$(counted)
+		# All flows are there, and in the caches as far as they go there; of
+		# a few the time is not worth the pause that pktgen makes
+		[ "$flows" -le 1000 ] || send "$flows"
+		counted
+		before=$way
 		case $1 in
 		skewed*) send_skewed "$count" ;;
 		*)	send "$count" ;;
 		esac
-		now=$(minus "$(counted)" "$way")
+		counted
+		now="$((${way% *} - ${before% *})) $((${way#* } - ${before#* }))"
 		want="$count ${slow:+$count}"
 		[ -n "$slow" ] || want="$count 0"
 		if [ "$now" = "$want" ]; then
@@ -266,11 +305,19 @@ module()
 			bail "the module stays"
 		return
 	fi
-	[ -d /sys/module/nf_flow_qos ] || insmod "$ko" || bail "cannot insert $ko"
-	text=$(ftqos -n "$router" restore <<< "$same"$'\n'"$2" 2>&1 &&
-		ftqos -n "$other" restore <<< "$same"$'\n'"$3" 2>&1) || bail "$text"
-	hooks_placed
+	if [ ! -d /sys/module/nf_flow_qos ]; then
+		insmod "$ko" || bail "cannot insert $ko"
+		others=
+	fi
+	ftqos -n "$router" restore <<< "$same"$'\n'"$2" || bail "refused: $2"
+	[ "$3" = "$others" ] ||
+		ftqos -n "$other" restore <<< "$same"$'\n'"$3" || bail "refused: $3"
+	others=$3
+	# At once as a rule; without jq, which takes longer than all else
+	text=$(ftqos -n "$router" -j status) && [[ $text != *'"unhooked"'* ]] ||
+		hooks_placed
 }
+others=
 defer rmmod nf_flow_qos
 all_on="dev set wan0.7
 dev set lan0"
