@@ -91,7 +91,7 @@ result "$room" octets "... with what is left of its page"
 result "$(awk -v r="$room" 'BEGIN { printf "%.1f\n", r + 8 * 1048576 / 1000000 }')" \
 	octets "... and with its share of the table of a million"
 
-ours=() text=() theirs=()
+ours=() theirs=()
 for ((i = 0; i < rounds; i++)); do
 	took ftqos -n "$router" -j flow show
 	ours+=("$ms")
@@ -101,11 +101,11 @@ for ((i = 0; i < rounds; i++)); do
 	theirs+=("$ms")
 	[ $i != 0 ] || check "conntrack's has as many" \
 		test "$(wc -l < "$tmp/text")" -ge "$flows"
-	took ftqos -n "$router" flow show
-	text+=("$ms")
 done
+took ftqos -n "$router" flow show
+text=$ms
 result "$(median "${ours[@]}")" ms "ftqos -j flow show, $flows flows"
-result "$(median "${text[@]}")" ms "ftqos flow show"
+result "$text" ms "ftqos flow show, once"
 result "$(median "${theirs[@]}")" ms "conntrack -L, as many entries"
 result "$(ratio "$(median "${ours[@]}")" "$(median "${theirs[@]}")")" ratio \
 	"ftqos -j to conntrack"
