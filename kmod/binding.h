@@ -130,6 +130,9 @@ ftq_policy_target(const struct ftq_policy *policy, u64 key)
 
 	if (likely(!policy->nr))
 		return &policy->self;
+	/* Entries are sorted; one of 0 is a bridge's VLAN on an untagged port. */
+	if (!key)
+		return policy->entry[0].key ? &policy->self : &policy->entry[0].target;
 
 	target = ftq_policy_find(policy, key);
 	if (!target && key & FTQ_KEY_SESSION) {

@@ -12,7 +12,6 @@
  * moved goes on in the other table's bucket and may miss what it looks for;
  * then it comes to ftq_flow_new(), which looks again under the lock.
  */
-#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/random.h>
@@ -21,7 +20,6 @@
 
 #include "flow.h"
 #include "netlink.h"
-#include "path.h"
 
 /* Buckets handled at one go, so that lock and CPU are soon free again. */
 #define FTQ_FLOW_SLICE	1024U
@@ -183,6 +181,8 @@ static void ftq_flow_unlink(struct ftq_flows *flows, struct ftq_flow *flow)
 	lockdep_assert_held(&flows->lock);
 
 	hlist_del_rcu(&flow->node);
+	/* Who sees this no longer finds the flow: pairs with ftq_flow_count(). */
+	smp_store_release(&flows->gen, flows->gen + 1);
 	atomic_dec(&flows->count);
 }
 
@@ -246,25 +246,6 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	return flow;
 }
 
-#define FTQ_UPDATE(field, value)					\
-	do {								\
-		if (READ_ONCE(field) != (value))			\
-			WRITE_ONCE(field, value);			\
-	} while (0)
-
-static __always_inline void ftq_flow_add(struct ftq_flow *flow,
-					 const struct ftq_packet *pkt,
-					 const struct ftq_window *win)
-{
-	atomic64_add(pkt->segs, &flow->packets);
-	atomic64_add(pkt->bytes, &flow->bytes);
-	FTQ_UPDATE(flow->last, jiffies);
-	FTQ_UPDATE(flow->oif, win->oif);
-	if (win->outcome.done & NF_FLOW_QOS_ACTION_PRIO)
-		FTQ_UPDATE(flow->prio, win->action.prio);
-	FTQ_UPDATE(flow->outcome.word, win->outcome.word);
-}
-
 /* ftq_flow_count() of a packet whose flow was not found in @table */
 static noinline bool ftq_flow_count_new(struct ftq_flows *flows,
 					const struct ftq_flow_table *table,
@@ -275,6 +256,9 @@ static noinline bool ftq_flow_count_new(struct ftq_flows *flows,
 	struct ftq_flow *flow = NULL;
 	bool made = false;
 
+	/* It may have become 0 while the flowtable had the packet. */
+	if (unlikely(!READ_ONCE(flows->limit)))
+		return true;
 	if (next)
 		flow = ftq_flow_find(next, pkt, hash);
 	if (!flow)
@@ -303,10 +287,13 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		    const struct ftq_window *win)
 {
 	const struct ftq_flow_table *table = rcu_dereference(flows->table);
+	/* Before the lookup: a flow that is unlinked since then is not the last one. */
+	unsigned long gen = smp_load_acquire(&flows->gen);
+	struct ftq_flow_last *last;
 	struct ftq_flow *flow;
 	u32 hash;
 
-	if (!READ_ONCE(flows->limit) || unlikely(!table))
+	if (unlikely(!table))
 		return true;
 
 	hash = ftq_flow_hash(flows, pkt);
@@ -314,6 +301,11 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 	if (unlikely(!flow))
 		return ftq_flow_count_new(flows, table, pkt, win, hash);
 	ftq_flow_add(flow, pkt, win);
+	if (FTQ_FLOW_LAST) {
+		last = this_cpu_ptr(flows->last);
+		last->flow = flow;
+		last->gen = gen;
+	}
 	return true;
 }
 
@@ -488,6 +480,7 @@ void ftq_flows_exit(struct ftq_flows *flows)
 	table = rcu_dereference_protected(flows->table, 1);
 	ftq_flows_reap_all(flows, table, ftq_flow_any, 0);
 	kvfree(table);
+	free_percpu(flows->last);
 }
 
 /**
@@ -504,6 +497,12 @@ int ftq_flows_start(struct ftq_flows *flows)
 	if (rtnl_dereference(flows->table))
 		return 0;
 
+	/* From an earlier attempt it may be there. */
+	if (!flows->last)
+		flows->last = alloc_percpu_gfp(struct ftq_flow_last,
+					       GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!flows->last)
+		return -ENOMEM;
 	table = ftq_flow_table_alloc(flows, flows->limit);
 	if (!table)
 		return -ENOMEM;

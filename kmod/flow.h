@@ -3,14 +3,14 @@
 #define FTQ_FLOW_H
 
 #include <linux/atomic.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/percpu.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "map.h"
 #include "parse.h"
-
-struct ftq_window;
+#include "path.h"
 
 #define FTQ_FLOW_LIMIT_DEFAULT		65536
 #define FTQ_FLOW_TIMEOUT_DEFAULT	60
@@ -113,12 +113,39 @@ struct ftq_flow_table {
 };
 
 /**
+ * struct ftq_flow_last - the flow of the last packet that a CPU has accounted
+ *
+ * Read and written by this CPU in BH context. The flow is not freed as long as @gen is
+ * that of the flows: who unlinks a flow changes that before the grace period after
+ * which it is freed.
+ *
+ * @flow: flow
+ * @gen: what ftq_flows->gen was before @flow was looked up
+ */
+struct ftq_flow_last {
+	struct ftq_flow	*flow;
+	unsigned long	gen;
+};
+
+/*
+ * A generation must not come again, as one of 32 bits might; and other tasks must not
+ * come between @flow and @gen.
+ */
+#if defined(CONFIG_64BIT) && !defined(FTQ_BH_IS_PREEMPTIBLE)
+#define FTQ_FLOW_LAST 1
+#else
+#define FTQ_FLOW_LAST 0
+#endif
+
+/**
  * struct ftq_flows - the flows of a namespace
  *
  * @table: where flows are looked up; allocated with the first binding.
  *	Published under RTNL, freed after a grace period
  * @next: larger or smaller table that is about to replace @table, else NULL;
  *	new flows go there
+ * @last: of each CPU; allocated with the first binding, and there before any hook
+ * @gen: grows with each flow that is unlinked; written under @lock
  * @limit: most flows, 0: none are accounted; written under RTNL
  * @timeout: seconds without a packet until a flow is forgotten; written under
  *	RTNL
@@ -136,6 +163,8 @@ struct ftq_flow_table {
 struct ftq_flows {
 	struct ftq_flow_table __rcu	*table;
 	struct ftq_flow_table __rcu	*next;
+	struct ftq_flow_last __percpu	*last;
+	unsigned long			gen;
 	u32				limit;
 	u32				timeout;
 	atomic_t			count;
@@ -160,6 +189,75 @@ struct ftq_flow_cursor {
 	u32		table;
 	u32		bucket;
 };
+
+/**
+ * ftq_flow_last() - is a packet of the flow that this CPU has seen last
+ * @flows: flows of the namespace
+ * @ip: what ftq_parse_simple() answered
+ * @tuple: what it has filled
+ *
+ * It may be unlinked before the packet is accounted: then that packet is the last one of a
+ * flow whose end has been told already, and missing there.
+ *
+ * Context: RCU, BH.
+ * Return: the flow, which stays until the end of the RCU section, or NULL: not known.
+ */
+static __always_inline struct ftq_flow *
+ftq_flow_last(const struct ftq_flows *flows, const void *ip,
+	      const struct ftq_tuple *tuple)
+{
+	const struct ftq_flow_last *last;
+	const struct ipv6hdr *ip6h = ip;
+	const struct iphdr *iph = ip;
+	const u64 *left, *right;
+	struct ftq_flow *flow;
+
+	if (!FTQ_FLOW_LAST)
+		return NULL;
+	last = this_cpu_ptr(flows->last);
+	flow = last->flow;
+	if (!flow || last->gen != smp_load_acquire(&flows->gen))
+		return NULL;
+
+	/* Ports, device, tags and protocols; a tunneled flow's differ. */
+	left = (const u64 *)&flow->tuple.word[FTQ_WORD_PORTS];
+	right = (const u64 *)&tuple->word[FTQ_WORD_PORTS];
+	if (left[0] != right[0] || left[1] != right[1])
+		return NULL;
+	if (likely(tuple->family == NFPROTO_IPV4))
+		return flow->tuple.src[0] == iph->saddr &&
+		       flow->tuple.dst[0] == iph->daddr ? flow : NULL;
+	return !memcmp(flow->tuple.src, &ip6h->saddr, sizeof(ip6h->saddr)) &&
+	       !memcmp(flow->tuple.dst, &ip6h->daddr, sizeof(ip6h->daddr)) ?
+	       flow : NULL;
+}
+
+#define FTQ_UPDATE(field, value)					\
+	do {								\
+		if (READ_ONCE(field) != (value))			\
+			WRITE_ONCE(field, value);			\
+	} while (0)
+
+/**
+ * ftq_flow_add() - account a packet
+ * @flow: its flow
+ * @pkt: the packet
+ * @win: what became of it
+ *
+ * Context: RCU, BH.
+ */
+static __always_inline void ftq_flow_add(struct ftq_flow *flow,
+					 const struct ftq_packet *pkt,
+					 const struct ftq_window *win)
+{
+	atomic64_add(pkt->segs, &flow->packets);
+	atomic64_add(pkt->bytes, &flow->bytes);
+	FTQ_UPDATE(flow->last, jiffies);
+	FTQ_UPDATE(flow->oif, win->oif);
+	if (win->outcome.done & NF_FLOW_QOS_ACTION_PRIO)
+		FTQ_UPDATE(flow->prio, win->action.prio);
+	FTQ_UPDATE(flow->outcome.word, win->outcome.word);
+}
 
 bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		    const struct ftq_window *win);

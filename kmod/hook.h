@@ -53,6 +53,8 @@ struct ftq_dev {
 /**
  * struct ftq_ingress - one ingress hook of ours, before a run of flowtables
  * @fd: its device
+ * @slot: where the hook was found last among those of the device; packets write it,
+ *	and look there first
  * @ops: the hook; its priv is this
  * @list: entry of ftq_dev->ingress; RTNL
  * @used: stands where it should; RTNL
@@ -61,6 +63,7 @@ struct ftq_dev {
  */
 struct ftq_ingress {
 	struct ftq_dev		*fd;
+	unsigned int		slot;
 	struct nf_hook_ops	ops;
 	struct list_head	list;
 	bool			used;

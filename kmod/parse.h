@@ -61,8 +61,13 @@ struct ftq_tuple {
 			u32	iif;
 			u16	vid[FTQ_TAGS];
 			__be16	pppoe;
+#ifdef __BIG_ENDIAN_BITFIELD
+			u8	tunneled:1;
+			u8	family:7;
+#else
 			u8	family:7;
 			u8	tunneled:1;
+#endif
 			u8	proto;
 		};
 	};
@@ -71,6 +76,24 @@ struct ftq_tuple {
 static_assert(sizeof(struct ftq_tuple) == 48);
 static_assert(offsetof(struct ftq_tuple, sport) == FTQ_WORD_PORTS * 4);
 static_assert(offsetof(struct ftq_tuple, vid) == FTQ_WORD_VIDS * 4);
+
+/*
+ * Words of a tuple that has neither session nor tunnel: what is written in parts and
+ * then read as one keeps the CPU waiting.
+ */
+static __always_inline u32 ftq_word_vid(u16 vid)
+{
+#ifdef __BIG_ENDIAN
+	return vid << 16;
+#else
+	return vid;
+#endif
+}
+
+static __always_inline u32 ftq_word_proto(u8 family, u8 proto)
+{
+	return (__force u32)cpu_to_le32(family << 16 | (u32)proto << 24);
+}
 
 /**
  * struct ftq_tunnel - the tunnel that a flow's packets enter in
@@ -399,6 +422,98 @@ ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
 	return FTQ_PARSED_IP;
 }
 
+/**
+ * ftq_parse_simple() - read a packet of the most common shape: TCP or UDP right behind
+ * the Ethernet header, in the linear part
+ * @skb: as for ftq_parse()
+ * @in: device that it came from
+ * @pkt: filled but for the addresses, which ftq_parse_addrs() does, if the answer is
+ *	not NULL
+ *
+ * What it answers NULL to may still be of this shape: an IPv4 header with options, a
+ * priority tag.
+ *
+ * Context: RCU, BH.
+ * Return: the IP header, or NULL: ask ftq_parse().
+ */
+static __always_inline const void *
+ftq_parse_simple(const struct sk_buff *skb, const struct net_device *in,
+		 struct ftq_packet *pkt)
+{
+	unsigned int headlen = skb_headlen(skb), thoff;
+	struct ftq_tuple *tuple = &pkt->tuple;
+	const u8 *data = skb->data;
+	u8 proto, family;
+	u16 vid = 0;
+
+	if (likely(skb->protocol == htons(ETH_P_IP))) {
+		const struct iphdr *iph = (const void *)data;
+
+		thoff = sizeof(*iph);
+		/* Version 4, no options */
+		if (headlen < thoff + sizeof(u32) || *data != 0x45)
+			return NULL;
+		family = NFPROTO_IPV4;
+		proto = iph->protocol;
+		pkt->dscp = ipv4_get_dsfield(iph) >> 2;
+		pkt->bytes = ntohs(iph->tot_len) ?: skb->len;
+	} else if (skb->protocol == htons(ETH_P_IPV6)) {
+		const struct ipv6hdr *ip6h = (const void *)data;
+
+		thoff = sizeof(*ip6h);
+		if (headlen < thoff + sizeof(u32) || ip6h->version != 6)
+			return NULL;
+		family = NFPROTO_IPV6;
+		proto = ip6h->nexthdr;
+		pkt->dscp = ipv6_get_dsfield(ip6h) >> 2;
+		pkt->bytes = ip6h->payload_len ?
+			     ntohs(ip6h->payload_len) + thoff : skb->len;
+	} else {
+		return NULL;
+	}
+	if (proto != IPPROTO_UDP && proto != IPPROTO_TCP)
+		return NULL;
+
+	pkt->key = 0;
+	pkt->vlan = skb_vlan_tag_present(skb);
+	if (pkt->vlan) {
+		vid = skb_vlan_tag_get_id(skb);
+		if (unlikely(!vid))
+			return NULL;
+		pkt->key = ftq_key_inside(0, skb->vlan_proto, vid);
+	}
+	tuple->word[FTQ_WORD_PORTS] = *(const u32 *)(data + thoff);
+	tuple->word[FTQ_WORD_IIF] = in->ifindex;
+	tuple->word[FTQ_WORD_VIDS] = ftq_word_vid(vid);
+	tuple->word[FTQ_WORD_PROTO] = ftq_word_proto(family, proto);
+	pkt->tci = 0;
+	pkt->segs = 1;
+	if (skb_is_gso(skb))
+		ftq_parse_gso(skb, pkt, 0, thoff);
+	return data;
+}
+
+/**
+ * ftq_parse_addrs() - fill in what ftq_parse_simple() has left out
+ * @ip: its answer
+ * @tuple: what it has filled
+ */
+static __always_inline void ftq_parse_addrs(const void *ip, struct ftq_tuple *tuple)
+{
+	const struct ipv6hdr *ip6h = ip;
+	const struct iphdr *iph = ip;
+
+	if (likely(tuple->family == NFPROTO_IPV4)) {
+		memset(tuple->src, 0, sizeof(tuple->src));
+		memset(tuple->dst, 0, sizeof(tuple->dst));
+		tuple->src[0] = iph->saddr;
+		tuple->dst[0] = iph->daddr;
+	} else {
+		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
+		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
+	}
+}
+
 /* What there may be IP behind */
 static inline bool ftq_parse_known(__be16 protocol)
 {
@@ -435,9 +550,9 @@ static noinline enum ftq_parsed ftq_parse_copy(const struct sk_buff *skb,
  * Context: RCU, BH.
  * Return: what was found.
  */
-static __always_inline enum ftq_parsed ftq_parse(const struct sk_buff *skb,
-						 struct net_device *in,
-						 struct ftq_packet *pkt)
+static inline enum ftq_parsed ftq_parse(const struct sk_buff *skb,
+					struct net_device *in,
+					struct ftq_packet *pkt)
 {
 	const struct ftq_bytes linear = {
 		.data	= skb->data,

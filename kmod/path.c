@@ -121,9 +121,20 @@ struct ftq_cleared {
 	__be16	proto;
 	u16	tci;
 	u16	inner;
-	bool	outer_changed;
-	bool	inner_changed;
+	u8	changed;
 };
+
+/* Bits of ftq_cleared.changed: the tag in the skb, the one in the packet's bytes */
+#define FTQ_CLEARED_OUTER	1
+#define FTQ_CLEARED_INNER	2
+
+/* A packet that is not of the most common shape */
+static noinline enum ftq_parsed ftq_path_parse(const struct sk_buff *skb,
+					       struct net_device *in,
+					       struct ftq_packet *pkt)
+{
+	return ftq_parse(skb, in, pkt);
+}
 
 static u8 ftq_path_class(const struct ftq_policy *policy,
 			 const struct sk_buff *skb,
@@ -177,13 +188,12 @@ static void ftq_path_clear(struct sk_buff *skb, const struct ftq_packet *pkt,
 {
 	u16 tci;
 
-	cleared->outer_changed = false;
-	cleared->inner_changed = false;
+	cleared->changed = 0;
 	if (unlikely(pkt->tci & ~VLAN_VID_MASK && pkt->tci & VLAN_VID_MASK)) {
 		cleared->csum = skb->csum;
 		cleared->inner = pkt->tci;
-		cleared->inner_changed =
-			ftq_path_write_tci(skb, 0, pkt->tci & VLAN_VID_MASK);
+		if (ftq_path_write_tci(skb, 0, pkt->tci & VLAN_VID_MASK))
+			cleared->changed |= FTQ_CLEARED_INNER;
 	}
 
 	if (!skb_vlan_tag_present(skb))
@@ -193,7 +203,7 @@ static void ftq_path_clear(struct sk_buff *skb, const struct ftq_packet *pkt,
 	if (likely(pkt->vlan && !(tci & ~VLAN_VID_MASK)) || skb_shared(skb))
 		return;
 
-	cleared->outer_changed = true;
+	cleared->changed |= FTQ_CLEARED_OUTER;
 	cleared->proto = skb->vlan_proto;
 	cleared->tci = tci;
 	if (pkt->vlan)
@@ -206,9 +216,9 @@ static void ftq_path_clear(struct sk_buff *skb, const struct ftq_packet *pkt,
 static void ftq_path_restore(struct sk_buff *skb,
 			     const struct ftq_cleared *cleared)
 {
-	if (cleared->outer_changed)
+	if (cleared->changed & FTQ_CLEARED_OUTER)
 		__vlan_hwaccel_put_tag(skb, cleared->proto, cleared->tci);
-	if (cleared->inner_changed) {
+	if (cleared->changed & FTQ_CLEARED_INNER) {
 		ftq_path_write_tci(skb, 0, cleared->inner);
 		if (skb->ip_summed == CHECKSUM_COMPLETE)
 			skb->csum = cleared->csum;
@@ -236,27 +246,51 @@ static void ftq_path_prio(struct sk_buff *skb, const struct ftq_policy *policy,
 	win->outcome.done |= NF_FLOW_QOS_ACTION_PRIO;
 }
 
-static void ftq_path_taken(struct ftq_net *fn, const struct ftq_packet *pkt,
-			   const struct ftq_window *win, bool cleared)
+static __always_inline void
+ftq_path_taken(struct ftq_net *fn, struct ftq_flow *flow, bool accounts,
+	       const struct ftq_packet *pkt, const struct ftq_window *win,
+	       bool cleared)
 {
 	struct ftq_stats_cpu *cpu;
-	bool counted;
+	bool counted = true;
 
-	counted = ftq_flow_count(&fn->flows, pkt, win);
+	if (likely(flow))
+		ftq_flow_add(flow, pkt, win);
+	else if (accounts)
+		counted = ftq_flow_count(&fn->flows, pkt, win);
 
 	cpu = this_cpu_ptr(fn->stats.cpu);
 	u64_stats_update_begin(&cpu->syncp);
 	u64_stats_add(&cpu->class[win->outcome.class].packets, pkt->segs);
 	u64_stats_add(&cpu->class[win->outcome.class].bytes, pkt->bytes);
-	if (win->outcome.done & NF_FLOW_QOS_ACTION_PRIO)
-		u64_stats_add(&cpu->stat[FTQ_STAT_PRIO_SET], pkt->segs);
-	if (win->outcome.done & NF_FLOW_QOS_ACTION_PCP)
-		u64_stats_add(&cpu->stat[FTQ_STAT_PCP_SET], pkt->segs);
+	u64_stats_add(&cpu->done[win->outcome.done & FTQ_DONE_MASK], pkt->segs);
 	if (unlikely(cleared))
 		u64_stats_add(&cpu->stat[FTQ_STAT_PCP_CLEARED], pkt->segs);
 	if (unlikely(!counted))
 		u64_stats_add(&cpu->stat[FTQ_STAT_FLOWS_DROPPED], pkt->segs);
 	u64_stats_update_end(&cpu->syncp);
+}
+
+static __always_inline bool ftq_path_is_entry(const struct nf_hook_entry *entry,
+					      const void *priv)
+{
+	return READ_ONCE(entry->hook) == ftq_path_ingress &&
+	       READ_ONCE(entry->priv) == priv;
+}
+
+/* Our entry, or the end. */
+static noinline const struct nf_hook_entry *
+ftq_path_find_entry(const struct nf_hook_entries *entries, struct ftq_ingress *in)
+{
+	unsigned int i;
+
+	for (i = 0; i < entries->num_hook_entries; i++) {
+		if (ftq_path_is_entry(&entries->hooks[i], in)) {
+			WRITE_ONCE(in->slot, i);
+			break;
+		}
+	}
+	return &entries->hooks[i];
 }
 
 /**
@@ -273,7 +307,7 @@ static void ftq_path_taken(struct ftq_net *fn, const struct ftq_packet *pkt,
 unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 			      const struct nf_hook_state *state)
 {
-	const struct ftq_ingress *in = priv;
+	struct ftq_ingress *in = priv;
 	const struct nf_hook_entry *entry, *end;
 	const struct nf_hook_entries *entries;
 	const struct ftq_policy *policy;
@@ -283,19 +317,21 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	struct ftq_packet pkt __uninitialized;
 	struct ftq_dev *fd = in->fd;
 	struct ftq_net *fn = fd->fn;
+	struct ftq_flow *flow = NULL;
 	struct ftq_window *outer;
 	unsigned int verdict;
 	nf_hookfn *hook;
+	bool accounts, gso;
+	const void *ip;
 
 	/* Read for every packet: the blob is replaced whenever a hook comes. */
 	entries = rcu_dereference(state->in->nf_hooks_ingress);
 	if (unlikely(!entries))
 		return NF_ACCEPT;
 	end = entries->hooks + entries->num_hook_entries;
-	for (entry = entries->hooks; entry < end; entry++)
-		if (READ_ONCE(entry->hook) == ftq_path_ingress &&
-		    READ_ONCE(entry->priv) == priv)
-			break;
+	entry = entries->hooks + READ_ONCE(in->slot);
+	if (unlikely(entry >= end || !ftq_path_is_entry(entry, priv)))
+		entry = ftq_path_find_entry(entries, in);
 	if (unlikely(++entry >= end))
 		goto not_next;
 	/* Once: the core rewrites the function of a hook that goes in place. */
@@ -303,30 +339,41 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	if (unlikely(!ftq_ident_known(hook)))
 		goto not_next;
 
-	switch (ftq_parse(skb, state->in, &pkt)) {
-	case FTQ_PARSED_IP:
-		break;
-	case FTQ_PARSED_BROKEN:
-		ftq_stat_inc(&fn->stats, FTQ_STAT_NOT_PARSED);
-		return NF_ACCEPT;
-	case FTQ_PARSED_OTHER:
-		return NF_ACCEPT;
+	/* Once: without it no addresses are read. */
+	accounts = READ_ONCE(fn->flows.limit);
+	ip = ftq_parse_simple(skb, state->in, &pkt);
+	if (likely(ip)) {
+		if (accounts) {
+			flow = ftq_flow_last(&fn->flows, ip, &pkt.tuple);
+			if (!flow)
+				ftq_parse_addrs(ip, &pkt.tuple);
+		}
+	} else {
+		switch (ftq_path_parse(skb, state->in, &pkt)) {
+		case FTQ_PARSED_IP:
+			break;
+		case FTQ_PARSED_BROKEN:
+			ftq_stat_inc(&fn->stats, FTQ_STAT_NOT_PARSED);
+			return NF_ACCEPT;
+		case FTQ_PARSED_OTHER:
+			return NF_ACCEPT;
+		}
 	}
 
+	gso = skb_is_gso(skb);
 	win.skb = skb;
+	win.plain = gso ? NULL : skb;
 	win.net = state->net;
+	win.pkt = &pkt;
 	win.first = NULL;
 	win.seen = NULL;
 	win.queue = NULL;
-	win.iif = state->in->ifindex;
 	win.oif = 0;
-	win.family = pkt.tuple.family;
-	win.proto = pkt.tuple.proto;
+	win.gso = gso;
 	policy = rcu_dereference(fd->policy);
 	win.outcome.word = 0;
 	win.outcome.class = ftq_path_class(policy, skb, &pkt);
 	win.outcome.dscp = pkt.dscp;
-	win.gso = skb_is_gso(skb);
 	ftq_path_clear(skb, &pkt, &cleared);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
 		ftq_path_prio(skb, policy, &win, &cleared);
@@ -343,8 +390,7 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	switch (verdict & NF_VERDICT_MASK) {
 	case NF_STOLEN:
 		/* The skb is gone. */
-		ftq_path_taken(fn, &pkt, &win,
-			       cleared.outer_changed || cleared.inner_changed);
+		ftq_path_taken(fn, flow, accounts, &pkt, &win, cleared.changed);
 		break;
 	case NF_ACCEPT:
 		ftq_path_restore(skb, &cleared);
@@ -385,7 +431,7 @@ static bool ftq_path_ipsec(const struct ftq_window *win, const struct ftq_dev *f
 		return win->esp || win->seen->type != ARPHRD_ETHER;
 	if (win->first && win->first != fd)
 		return true;
-	return skb->skb_iif == win->iif;
+	return skb->skb_iif == (int)win->pkt->tuple.iif;
 }
 
 /*
@@ -400,6 +446,7 @@ static bool ftq_path_segment(const struct ftq_window *win,
 			     const struct sk_buff *skb,
 			     const struct ftq_frame *frame)
 {
+	const struct ftq_tuple *tuple = &win->pkt->tuple;
 	u8 dscp, family, proto;
 
 	if (!ftq_frame_ip(skb, frame, &dscp, &proto))
@@ -408,10 +455,10 @@ static bool ftq_path_segment(const struct ftq_window *win,
 		return ftq_path_ipsec(win, fd, skb);
 	if (!win->seen && !(frame->key & FTQ_KEY_SESSION))
 		return false;
-	if (frame->family == win->family && proto == win->proto)
+	if (frame->family == tuple->family && proto == tuple->proto)
 		return true;
 	return ftq_frame_inside(skb, frame, &family, &proto) &&
-	       family == win->family && proto == win->proto;
+	       family == tuple->family && proto == tuple->proto;
 }
 
 /*
@@ -444,6 +491,7 @@ static bool ftq_path_renewed(const struct ftq_window *win,
 			     const struct sk_buff *skb,
 			     const struct ftq_frame *frame)
 {
+	const struct ftq_tuple *tuple = &win->pkt->tuple;
 	static const struct in6_addr anyone;
 	u8 family, outer, proto;
 	unsigned int len, off;
@@ -456,7 +504,7 @@ static bool ftq_path_renewed(const struct ftq_window *win,
 	remote = ftq_path_remote(win->seen, &outer);
 	if (!remote || frame->family != outer ||
 	    !ftq_frame_inside(skb, frame, &family, &proto) ||
-	    family != win->family || proto != win->proto)
+	    family != tuple->family || proto != tuple->proto)
 		return false;
 
 	len = sizeof(struct in_addr);
@@ -621,7 +669,6 @@ static bool ftq_path_set_pcp(struct sk_buff *skb, struct net_device *dev,
 
 /* The first device whose binding has a map decides for the window's packet. */
 static __always_inline void ftq_path_decide(const struct ftq_dev *fd,
-					    const struct nf_hook_state *state,
 					    const struct ftq_target *target,
 					    struct ftq_window *win)
 {
@@ -631,7 +678,6 @@ static __always_inline void ftq_path_decide(const struct ftq_dev *fd,
 	win->action = table->action[win->outcome.class];
 	win->oif = target->oif;
 	win->first = fd;
-	win->apart = win->seen != state->out;
 }
 
 /* Segments come to the highest device one by one. */
@@ -661,7 +707,8 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 		target = ftq_policy_target(policy, frame->key);
 		if (!target->map)
 			return;
-		ftq_path_decide(fd, state, target, win);
+		ftq_path_decide(fd, target, win);
+		win->apart = win->seen != state->out;
 	}
 
 	ftq_path_set_prio(fd, skb, win);
@@ -690,7 +737,7 @@ static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 	const struct ftq_map_table *table;
 	const struct ftq_target *target;
 	struct ftq_action action;
-	u8 dscp, proto, pcp;
+	u8 dscp, proto, pcp, done = 0;
 
 	if (!policy || skb_shared(skb) ||
 	    (skb->sk && net_eq(sock_net(skb->sk), state->net)) ||
@@ -711,11 +758,13 @@ static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 	if (!(action.keep & NF_FLOW_QOS_ACTION_PRIO) &&
 	    (!frame->key || netif_is_bridge_port(state->out))) {
 		skb->priority = action.prio;
-		ftq_stat_add(stats, FTQ_STAT_PRIO_SET, segs);
+		done |= NF_FLOW_QOS_ACTION_PRIO;
 	}
 	if (!(action.keep & NF_FLOW_QOS_ACTION_PCP) &&
 	    ftq_path_set_pcp(skb, state->out, frame, &action, false, &pcp))
-		ftq_stat_add(stats, FTQ_STAT_PCP_SET, segs);
+		done |= NF_FLOW_QOS_ACTION_PCP;
+	if (done)
+		ftq_stat_done(stats, done, segs);
 }
 
 /* ftq_path_egress() for any packet. */
@@ -729,6 +778,8 @@ ftq_path_egress_any(void *priv, struct sk_buff *skb,
 
 	ftq_frame_read(skb, state->out, &frame);
 	if (win && ftq_path_ours(win, fd, skb, state, &frame)) {
+		if (state->out->type != ARPHRD_ETHER)
+			win->plain = NULL;
 		ftq_path_offloaded(fd, skb, state, &frame, win);
 		if (win->gso && !win->queue && ftq_path_queues(state->out))
 			win->queue = state->out;
@@ -736,6 +787,38 @@ ftq_path_egress_any(void *priv, struct sk_buff *skb,
 		ftq_path_forwarded(fd, skb, state, &frame);
 	}
 	return NF_ACCEPT;
+}
+
+/* For frames without a tag in their bytes, once it is decided what they get. */
+static __always_inline unsigned int
+ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb,
+	      const struct nf_hook_state *state, struct ftq_window *win)
+{
+	ftq_path_set_prio(fd, skb, win);
+	if (win->action.keep & NF_FLOW_QOS_ACTION_PCP ||
+	    !skb_vlan_tag_present(skb))
+		return NF_ACCEPT;
+	if (unlikely(win->action.pcp == NF_FLOW_QOS_PCP_VLAN))
+		return ftq_path_egress_any(fd, skb, state);
+	ftq_path_tag(skb, win->action.pcp);
+	win->outcome.pcp = win->action.pcp;
+	win->outcome.done |= NF_FLOW_QOS_ACTION_PCP;
+	return NF_ACCEPT;
+}
+
+/* ftq_path_egress() on a device with bound ones above it. Only one can be meant. */
+static noinline unsigned int
+ftq_path_egress_upper(struct ftq_dev *fd, struct sk_buff *skb,
+		      const struct nf_hook_state *state, struct ftq_window *win,
+		      const struct ftq_policy *policy)
+{
+	const struct ftq_target *target;
+
+	target = ftq_policy_find(policy, ftq_frame_key(skb)) ?: &policy->self;
+	if (!target->map)
+		return NF_ACCEPT;
+	ftq_path_decide(fd, target, win);
+	return ftq_path_give(fd, skb, state, win);
 }
 
 /**
@@ -756,15 +839,12 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 			     const struct nf_hook_state *state)
 {
 	struct ftq_window *win = ftq_window_of_task();
-	const struct ftq_dev *fd = priv;
-	const struct ftq_target *target;
 	const struct ftq_policy *policy;
+	struct ftq_dev *fd = priv;
 
 	if (!win && likely(!READ_ONCE(fd->scope_all)))
 		return NF_ACCEPT;
-	if (unlikely(!win || skb != win->skb || win->gso ||
-		     (win->seen && win->seen->type != ARPHRD_ETHER) ||
-		     state->net != win->net ||
+	if (unlikely(!win || skb != win->plain || state->net != win->net ||
 		     !ftq_frame_bare(skb, state->out)))
 		return ftq_path_egress_any(priv, skb, state);
 
@@ -773,24 +853,11 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 		policy = rcu_dereference(fd->policy);
 		if (unlikely(!policy))
 			return NF_ACCEPT;
-		/* Only one entry can be for so simple a frame. */
-		target = &policy->self;
 		if (policy->nr)
-			target = ftq_policy_find(policy, ftq_frame_key(skb)) ?:
-				 target;
-		if (!target->map)
+			return ftq_path_egress_upper(fd, skb, state, win, policy);
+		if (!policy->self.map)
 			return NF_ACCEPT;
-		ftq_path_decide(fd, state, target, win);
+		ftq_path_decide(fd, &policy->self, win);
 	}
-
-	ftq_path_set_prio(fd, skb, win);
-	if (win->action.keep & NF_FLOW_QOS_ACTION_PCP ||
-	    !skb_vlan_tag_present(skb))
-		return NF_ACCEPT;
-	if (unlikely(win->action.pcp == NF_FLOW_QOS_PCP_VLAN))
-		return ftq_path_egress_any(priv, skb, state);
-	ftq_path_tag(skb, win->action.pcp);
-	win->outcome.pcp = win->action.pcp;
-	win->outcome.done |= NF_FLOW_QOS_ACTION_PCP;
-	return NF_ACCEPT;
+	return ftq_path_give(fd, skb, state, win);
 }

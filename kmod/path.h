@@ -7,6 +7,7 @@
 #include "map.h"
 
 struct ftq_dev;
+struct ftq_packet;
 
 /**
  * struct ftq_window - the one packet that a flowtable is given now
@@ -15,33 +16,32 @@ struct ftq_dev;
  * the flowtable runs; the egress hook on the same CPU fills in what was done.
  *
  * @skb: the packet; compared, never followed, since it may be gone
+ * @plain: the same while all is simple, else NULL: it never was of several segments, and
+ *	the devices that have seen it are Ethernet's
  * @net: namespace
+ * @pkt: what is known of the packet from before the flowtable
  * @first: the highest hooked device that the packet crossed; compared only
  * @seen: the last hooked device that saw the packet itself; of the same RCU
  *	section
  * @queue: device with a queue that the packet crossed; compared only
  * @action: what the packet's class gets by the binding that decided, valid if
  *	@first is set
- * @iif: interface index of the device that the packet entered through
  * @oif: interface index of the device whose binding decided, 0: none yet
- * @family: NFPROTO_IPV4 or NFPROTO_IPV6
- * @proto: IP protocol
- * @apart: segments came to @first one by one, valid if that is set
+ * @apart: segments came to @first one by one, valid if that and @gso are set
  * @esp: @seen saw it in one piece that ESP will make segments of
  * @gso: the packet entered as one of several segments
  * @outcome: class and DSCP of the packet, and what was done to it
  */
 struct ftq_window {
 	const struct sk_buff	*skb;
+	const struct sk_buff	*plain;
 	const struct net	*net;
+	const struct ftq_packet	*pkt;
 	const struct ftq_dev	*first;
 	const struct net_device	*seen;
 	const struct net_device	*queue;
 	struct ftq_action	action;
-	int			iif;
 	u32			oif;
-	u8			family;
-	u8			proto;
 	bool			apart;
 	bool			esp;
 	bool			gso;

@@ -74,12 +74,24 @@ static void ftq_stats_sum(const struct ftq_stats *stats,
 	for_each_possible_cpu(cpu) {
 		from = per_cpu_ptr(stats->cpu, cpu);
 
-		for (i = 0; i < FTQ_STAT_NR; i++) {
+		for (i = 0; i < FTQ_STAT_OWN; i++) {
 			do {
 				start = u64_stats_fetch_begin(&from->syncp);
 				packets = u64_stats_read(&from->stat[i]);
 			} while (u64_stats_fetch_retry(&from->syncp, start));
 			sum->stat[i] += packets;
+		}
+		for (i = 0; i < FTQ_DONE; i++) {
+			do {
+				start = u64_stats_fetch_begin(&from->syncp);
+				packets = u64_stats_read(&from->done[i]);
+			} while (u64_stats_fetch_retry(&from->syncp, start));
+			if (i & NF_FLOW_QOS_ACTION_PRIO)
+				sum->stat[FTQ_STAT_PRIO_SET] += packets;
+			if (i & NF_FLOW_QOS_ACTION_PCP)
+				sum->stat[FTQ_STAT_PCP_SET] += packets;
+			if (i & NF_FLOW_QOS_ACTION_DSCP)
+				sum->stat[FTQ_STAT_DSCP_SET] += packets;
 		}
 		for (i = 0; i < NF_FLOW_QOS_CLASSES; i++) {
 			do {

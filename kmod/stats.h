@@ -10,24 +10,33 @@
 /**
  * enum ftq_stat - counters of single events, in packets
  * @FTQ_STAT_MISSED: handed to a flowtable and not taken
- * @FTQ_STAT_PRIO_SET: skb->priority set
- * @FTQ_STAT_PCP_SET: PCP set
- * @FTQ_STAT_DSCP_SET: DSCP set
  * @FTQ_STAT_PCP_CLEARED: taken only because the tag was made to match
  * @FTQ_STAT_FLOWS_DROPPED: not accounted on a flow
  * @FTQ_STAT_NOT_PARSED: no readable IP header
+ * @FTQ_STAT_OWN: how many there are up to here; the others are sums of
+ *	ftq_stats_cpu->done
+ * @FTQ_STAT_PRIO_SET: skb->priority set
+ * @FTQ_STAT_PCP_SET: PCP set
+ * @FTQ_STAT_DSCP_SET: DSCP set
  * @FTQ_STAT_NR: how many there are
  */
 enum ftq_stat {
 	FTQ_STAT_MISSED,
-	FTQ_STAT_PRIO_SET,
-	FTQ_STAT_PCP_SET,
-	FTQ_STAT_DSCP_SET,
 	FTQ_STAT_PCP_CLEARED,
 	FTQ_STAT_FLOWS_DROPPED,
 	FTQ_STAT_NOT_PARSED,
+	FTQ_STAT_OWN,
+	FTQ_STAT_PRIO_SET = FTQ_STAT_OWN,
+	FTQ_STAT_PCP_SET,
+	FTQ_STAT_DSCP_SET,
 	FTQ_STAT_NR,
 };
+
+/* Combinations of enum nf_flow_qos_action */
+#define FTQ_DONE	8
+#define FTQ_DONE_MASK	(NF_FLOW_QOS_ACTION_PRIO | NF_FLOW_QOS_ACTION_PCP | \
+			 NF_FLOW_QOS_ACTION_DSCP)
+static_assert(FTQ_DONE_MASK < FTQ_DONE);
 
 /**
  * struct ftq_counts - the statistics as plain numbers
@@ -55,11 +64,13 @@ struct ftq_stats_class {
  * struct ftq_stats_cpu - the counters of one CPU
  * @syncp: written by this CPU in BH context
  * @stat: as in struct ftq_counts
+ * @done: packets, by what was set of them
  * @class: by class
  */
 struct ftq_stats_cpu {
 	struct u64_stats_sync	syncp;
-	u64_stats_t		stat[FTQ_STAT_NR];
+	u64_stats_t		stat[FTQ_STAT_OWN];
+	u64_stats_t		done[FTQ_DONE];
 	struct ftq_stats_class	class[NF_FLOW_QOS_CLASSES];
 };
 
@@ -89,6 +100,17 @@ static inline void ftq_stat_add(struct ftq_stats *stats, enum ftq_stat stat,
 static inline void ftq_stat_inc(struct ftq_stats *stats, enum ftq_stat stat)
 {
 	ftq_stat_add(stats, stat, 1);
+}
+
+/* @done: enum nf_flow_qos_action bits of what was set */
+static inline void ftq_stat_done(struct ftq_stats *stats, u8 done,
+				 unsigned int packets)
+{
+	struct ftq_stats_cpu *cpu = this_cpu_ptr(stats->cpu);
+
+	u64_stats_update_begin(&cpu->syncp);
+	u64_stats_add(&cpu->done[done & FTQ_DONE_MASK], packets);
+	u64_stats_update_end(&cpu->syncp);
 }
 
 void ftq_stats_init(struct ftq_stats *stats);

@@ -76,6 +76,12 @@ port_vlan vid 10 pvid untagged
 ftqos -n "$router" dev set br0.10
 open_kinds "untagged port"
 house "untagged port" "" 4 br0.10
+ftqos -n "$router" dev set br0.10 trust none
+talk_or_bail "ping 1 64 *"
+check_eq "untagged port: trust none of the bridge's VLAN device" "[0]" \
+	"$(ftqos -n "$router" -j flow show iif lan0 |
+		jq -c "map(select(.sport == $encaps_port) | .class) | unique")"
+ftqos -n "$router" dev set br0.10 trust dscp
 ftqos -n "$router" -b - <<- END || bail "cannot bind"
 	dev del br0.10
 	dev set br0 map house

@@ -210,6 +210,38 @@ check_eq "GSO: all were segmented" 0 \
 	"$(jq -c 'select(.frame > 1518)' "$out" | wc -l)"
 check_eq "flush: flows stay offloaded" "$slow" "$(slow_packets)"
 
+# A CPU remembers the flow of its last packet: with no answers in between, the same one
+# comes again and again, another differs in a port only, and all are forgotten meanwhile
+in_ns "$server" nft -f - <<- END || bail "the server cannot be made mute"
+	table inet mute {
+		chain in {
+			type filter hook input priority 0
+			udp dport 5000 drop
+		}
+	}
+END
+alone()
+{
+	pkt "$client" raw --dev cl0 --dst-mac "$mac" --src 192.0.2.2 \
+		--dst 198.51.100.2 --sport "$1" --dport 5000 --tos 0xb8 \
+		--size 12 --count "$2" --pad 60
+}
+counted()
+{
+	[ "$(show iif lan0 | jq -c 'map([.sport, .packets]) | sort')" = "$1" ]
+}
+ftqos -n "$router" flow flush || bail "cannot flush"
+alone 4001 3
+alone 4002 2
+check "flows that differ in a port are told from each other" \
+	busywait 5 counted "[[4001,3],[4002,2]]"
+ftqos -n "$router" flow flush || bail "cannot flush"
+alone 4002 4
+alone 4001 1
+check "a flow that was forgotten begins anew with its next packet" \
+	busywait 5 counted "[[4001,1],[4002,4]]"
+in_ns "$server" nft delete table inet mute
+
 # Another limit, then one that is too low, then none
 old=$(show | jq -c 'map([.iif, .sport, .dport, .packets, .bytes]) | sort')
 ftqos -n "$router" config set flow-limit 4096 || bail "cannot set the limit"

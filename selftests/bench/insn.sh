@@ -218,14 +218,31 @@ measure slow - - $n "${miss[@]}"
 measure plain-1000 - - $n "udp_src_max 2024"
 measure plain-64000 - - $n "udp_src_max 65024"
 
-floor="floor-hooks"
-for lookup in 0 1; do
-	in_ns "$router" insmod "$files/floor.ko" ingress=lan0 \
-		egress=wan0.7,wan0 lookup=$lookup || bail "no floor.ko"
-	measure $floor plain - $n
-	rmmod floor
-	floor="floor-lookup"
-done
+# floor NS DOES DEVICES...: hooks that do little
+floor()
+{
+	in_ns "$1" insmod "$files/floor.ko" "does=$2" "${@:3}" || bail "no floor.ko"
+}
+floor "$other" 0 ingress=dmz0 egress=dmz0
+measure floor-other plain - $n
+rmmod floor
+floor "$router" 0 ingress=lan0
+measure floor-ingress plain - $n
+rmmod floor
+floor "$router" 0 ingress=lan0 egress=wan0.7,wan0
+measure floor-hooks plain - $n
+measure floor-miss slow - $n "${miss[@]}"
+rmmod floor
+floor "$router" 1 ingress=lan0 egress=wan0.7,wan0
+measure floor-lookup plain - $n
+rmmod floor
+floor "$router" 2 ingress=lan0 egress=wan0.7,wan0
+classifies floor-prio-pcp plain - $n "$with_pcp" "tos b8" "tos 20"
+measure floor-miss-call slow - $n "${miss[@]}"
+rmmod floor
+floor "$router" 3 ingress=lan0 egress=wan0.7,wan0
+classifies floor-all plain - $n "$with_pcp" "tos b8" "tos 20"
+rmmod floor
 
 # --- rivals ----------------------------------------------------------------
 

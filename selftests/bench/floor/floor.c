@@ -1,19 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What hooks cost that do nothing: less than this nobody who stands in the same
- * places can take. With lookup=1 a packet's addresses and ports are read and
- * found in a hash table, as who counts flows has to.
+ * places can take.
  *
- *	insmod floor.ko ingress=lan0 egress=wan0.7,wan0 lookup=1
+ *	insmod floor.ko ingress=lan0 egress=wan0.7,wan0 does=1
  *
  * in the network namespace of these devices, which must stay while it is loaded.
+ *
+ * does=0	nothing
+ * does=1	the packet's addresses and ports are read and found in a hash table
+ * does=2	priority and PCP by the DSCP, for packets that the flowtable takes, as the
+ *		module knows them: by calling the flowtable. Packets of each class are
+ *		counted
+ * does=3	both, and the packets and bytes of the flow are counted
+ *
+ * It does so for TCP and UDP in IPv4 without options, tags or segments that come in, by
+ * one map on all devices, and for what is easily told from it: no more than what is
+ * measured. None of this could be used on a router.
  */
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/jhash.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter_netdev.h>
 #include <linux/nsproxy.h>
+#include <linux/percpu.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
 #include <linux/udp.h>
@@ -26,7 +39,21 @@
 struct floor_flow {
 	struct hlist_node	node;
 	u32			key[3];
-	u64			packets;
+	atomic64_t		packets;
+	atomic64_t		bytes;
+	unsigned long		last;
+};
+
+/* What the flowtable is given now on this CPU, and what that is to get. */
+struct floor_window {
+	const struct sk_buff	*skb;
+	u8			value;
+};
+
+struct floor_cpu {
+	struct floor_window	*win;
+	u64			packets[64];
+	u64			bytes[64];
 };
 
 static char *ingress[FLOOR_HOOKS], *egress[FLOOR_HOOKS];
@@ -35,9 +62,9 @@ module_param_array(ingress, charp, &nr_ingress, 0);
 MODULE_PARM_DESC(ingress, "devices to stand on before the flowtable");
 module_param_array(egress, charp, &nr_egress, 0);
 MODULE_PARM_DESC(egress, "devices to stand on behind all others");
-static bool lookup;
-module_param(lookup, bool, 0);
-MODULE_PARM_DESC(lookup, "look each packet's flow up");
+static unsigned int does;
+module_param(does, uint, 0);
+MODULE_PARM_DESC(does, "0: nothing, 1: look flows up, 2: classify, 3: both");
 
 static struct nf_hook_ops floor_hooks[2 * FLOOR_HOOKS];
 static unsigned int floor_nr;
@@ -46,6 +73,8 @@ static struct hlist_head floor_table[1 << FLOOR_BITS];
 /* Of one flow: the table is as empty as that of a router with few of them. */
 static struct floor_flow floor_one;
 static u32 floor_seed;
+static u8 floor_map[64];
+static DEFINE_PER_CPU(struct floor_cpu, floor_cpu);
 
 static unsigned int floor_nothing(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state)
@@ -53,21 +82,28 @@ static unsigned int floor_nothing(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-static unsigned int floor_lookup(void *priv, struct sk_buff *skb,
-				 const struct nf_hook_state *state)
+struct floor_headers {
+	struct iphdr	ip;
+	__be32		ports;
+};
+
+static const struct floor_headers *floor_read(const struct sk_buff *skb,
+					      struct floor_headers *copy)
 {
-	struct {
-		struct iphdr	ip;
-		__be32		ports;
-	} _hdr;
-	const typeof(_hdr) *hdr;
+	const struct floor_headers *hdr;
+
+	hdr = skb_header_pointer(skb, 0, sizeof(*copy), copy);
+	if (!hdr || skb->protocol != htons(ETH_P_IP) || hdr->ip.ihl != 5)
+		return NULL;
+	return hdr;
+}
+
+static struct floor_flow *floor_find(const struct floor_headers *hdr)
+{
 	struct hlist_head *head;
 	struct floor_flow *flow;
 	u32 key[3];
 
-	hdr = skb_header_pointer(skb, 0, sizeof(_hdr), &_hdr);
-	if (!hdr || skb->protocol != htons(ETH_P_IP) || hdr->ip.ihl != 5)
-		return NF_ACCEPT;
 	key[0] = (__force u32)hdr->ip.saddr;
 	key[1] = (__force u32)hdr->ip.daddr;
 	key[2] = (__force u32)hdr->ports;
@@ -75,17 +111,90 @@ static unsigned int floor_lookup(void *priv, struct sk_buff *skb,
 			    (32 - FLOOR_BITS)];
 	hlist_for_each_entry_rcu(flow, head, node) {
 		if (flow->key[0] == key[0] && flow->key[1] == key[1] &&
-		    flow->key[2] == key[2]) {
-			flow->packets++;
-			return NF_ACCEPT;
-		}
+		    flow->key[2] == key[2])
+			return flow;
 	}
 	/* One CPU: nobody else does the same. */
-	if (!floor_one.packets) {
+	if (hlist_unhashed(&floor_one.node)) {
 		memcpy(floor_one.key, key, sizeof(key));
-		floor_one.packets = 1;
 		hlist_add_head_rcu(&floor_one.node, head);
 	}
+	return NULL;
+}
+
+static unsigned int floor_lookup(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	const struct floor_headers *hdr;
+	struct floor_headers _hdr;
+	struct floor_flow *flow;
+
+	hdr = floor_read(skb, &_hdr);
+	if (!hdr)
+		return NF_ACCEPT;
+	flow = floor_find(hdr);
+	if (flow)
+		atomic64_inc(&flow->packets);
+	return NF_ACCEPT;
+}
+
+/* The flowtable's hook is the next one, on the device that this is measured on. */
+static unsigned int floor_classify(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	const struct nf_hook_entries *entries;
+	const struct floor_headers *hdr;
+	struct floor_headers _hdr;
+	struct floor_flow *flow = NULL;
+	struct floor_window win;
+	struct floor_cpu *cpu;
+	unsigned int i, verdict;
+	u32 bytes;
+	u8 dscp;
+
+	hdr = floor_read(skb, &_hdr);
+	if (!hdr)
+		return NF_ACCEPT;
+	dscp = hdr->ip.tos >> 2;
+	bytes = ntohs(hdr->ip.tot_len);
+	if (does == 3)
+		flow = floor_find(hdr);
+	entries = rcu_dereference(state->in->nf_hooks_ingress);
+	for (i = 0; i < entries->num_hook_entries; i++)
+		if (entries->hooks[i].hook == floor_classify)
+			break;
+	if (++i >= entries->num_hook_entries)
+		return NF_ACCEPT;
+
+	win.skb = skb;
+	win.value = floor_map[dscp];
+	cpu = this_cpu_ptr(&floor_cpu);
+	cpu->win = &win;
+	verdict = entries->hooks[i].hook(entries->hooks[i].priv, skb, state);
+	cpu->win = NULL;
+	if (verdict != NF_STOLEN)
+		return verdict;
+	if (flow) {
+		atomic64_inc(&flow->packets);
+		atomic64_add(bytes, &flow->bytes);
+		flow->last = jiffies;
+	}
+	cpu->packets[dscp]++;
+	cpu->bytes[dscp] += bytes;
+	return verdict;
+}
+
+static unsigned int floor_give(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+	const struct floor_window *win = __this_cpu_read(floor_cpu.win);
+
+	if (!win || win->skb != skb)
+		return NF_ACCEPT;
+	skb->priority = win->value;
+	if (skb_vlan_tag_present(skb))
+		skb->vlan_tci = (skb->vlan_tci & ~VLAN_PRIO_MASK) |
+				(u16)win->value << VLAN_PRIO_SHIFT;
 	return NF_ACCEPT;
 }
 
@@ -121,17 +230,25 @@ static void floor_exit(void)
 
 static int __init floor_init(void)
 {
+	nf_hookfn *const in[] = {
+		floor_nothing, floor_lookup, floor_classify, floor_classify
+	};
 	unsigned int i;
 	int err = 0;
+
+	if (does >= ARRAY_SIZE(in))
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(floor_map); i++)
+		floor_map[i] = i / 8;
 
 	floor_net = get_net(current->nsproxy->net_ns);
 	floor_seed = get_random_u32();
 	for (i = 0; i < nr_ingress && !err; i++)
 		err = floor_add(ingress[i], NF_NETDEV_INGRESS, -1,
-				lookup ? floor_lookup : floor_nothing);
+				in[does]);
 	for (i = 0; i < nr_egress && !err; i++)
 		err = floor_add(egress[i], NF_NETDEV_EGRESS, INT_MAX,
-				floor_nothing);
+				does < 2 ? floor_nothing : floor_give);
 	if (err)
 		floor_exit();
 	return err;
