@@ -37,8 +37,11 @@ variant()
 variant plain - off one nothing "plain flowtable"
 variant plain-again plain off one nothing "the same again"
 variant floor-hooks plain floor0 one nothing "hooks that do nothing"
-variant floor-miss plain-miss floor0 miss - "hooks that do nothing, flow is not known"
 variant floor-lookup plain floor1 one nothing "... and look a flow up"
+variant floor-prio-pcp plain floor2 one prio+pcp "the least for priority and PCP"
+variant floor-all plain floor3 one prio+pcp "... and to count flows"
+variant floor-miss plain-miss floor0 miss - "hooks that do nothing, flow is not known"
+variant floor-miss-call plain-miss floor2 miss - "the least for priority and PCP, not known"
 variant skbedit plain skbedit one prio "tc skbedit inheritdsfield"
 variant skbedit-vlan plain skbedit-vlan one prio+pcp \
 	"... and act_vlan modify priority"
@@ -169,7 +172,7 @@ dev set lan0.5 trust pcp" "" ;;
 	esac
 	case $1 in
 	floor?)	in_ns "$router" insmod "$files/floor.ko" ingress=lan0 \
-			egress=wan0.7,wan0 "lookup=${1#floor}" || return ;;
+			egress=wan0.7,wan0 "does=${1#floor}" || return ;;
 	esac
 	# No process to find out that there is nothing to say
 	case $1 in
@@ -294,7 +297,7 @@ pkt_stop "$tap"
 # --- time ------------------------------------------------------------------
 
 # Small ratios need every round; for all others each fifth one does
-often=" plain plain-again floor-hooks floor-lookup unbound other-netns other-device "
+often=" plain plain-again floor-hooks floor-lookup floor-prio-pcp floor-all unbound other-netns other-device "
 often+="prio prio-pcp all "
 
 declare -A lost

@@ -104,9 +104,11 @@ def goals(rows, scale):
     small("another namespace bound", "<= 1.01", "other-netns", 1.01)
     small("another device bound", "<= 1.04", "other-device", 1.04)
     small("priority and PCP, no accounting", "<= 1.03", "prio-pcp", 1.03)
+    goal("... added to that of its floor", "<= 1.2",
+         part(added("prio-pcp"), added("floor-prio-pcp")), 1.2)
     small("everything on", "<= 1.06", "all", 1.06)
-    goal("... added to that of hooks with a lookup", "<= 1.2",
-         part(added("all"), added("floor-lookup")), 1.2)
+    goal("... added to that of its floor", "<= 1.2",
+         part(added("all"), added("floor-all")), 1.2)
     goal("... added to that of skbedit", "< 1", part(added("all"), added("skbedit")),
          0.999)
     goal("... to that of the nft map", "<= 0.5", part(added("all"), added("nft-map")),
@@ -114,6 +116,8 @@ def goals(rows, scale):
     goal("added with many flows to that with one", "<= 3",
          part(added("all-many"), added("all")), 3)
     goal("a miss", "<= 1.08", ratio("all-miss"), 1.08)
+    goal("... added to that of its floor", "<= 1.2",
+         part(added("all-miss"), added("floor-miss-call")), 1.2)
     if "all" in by and "slow-nft" in by:
         goal("to no flowtable, nft classifies", "<= 0.52",
              by["all"]["ns"] / by["slow-nft"]["ns"], 0.52)
