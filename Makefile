@@ -100,6 +100,9 @@ mutants:
 ifdef BENCH_KERNEL
 export BENCH_KERNEL
 endif
+ifdef BENCH_ONLY
+export BENCH_ONLY
+endif
 ifdef BENCH_QUICK
 export BENCH_QUICK
 endif

@@ -12,7 +12,7 @@
 #	raw		NAME ROUND NANOSECONDS
 #	absent		NAME WHY
 #
-# ROUNDS, PACKETS (of a round and variant). In ../files: floor.ko, rival.bpf (or not).
+# ROUNDS, PACKETS (of a round and variant), ONLY (these variants). In ../files: floor.ko, rival.bpf (or not).
 
 # shellcheck source=selftests/bench/router.sh
 . "$(dirname "$0")/router.sh"
@@ -28,6 +28,7 @@ declare -A state_of traffic_of gives_of
 # nothing, prio, prio+pcp, tin (of CAKE), or - for what differs anyway
 variant()
 {
+	[ -z "${ONLY-}" ] || [[ " $ONLY " = *" $1 "* ]] || return 0
 	names+=("$1")
 	state_of[$1]=$3 traffic_of[$1]=$4 gives_of[$1]=$5
 	printf '%s\t%s\tpacket\t%s\t%s\n' "$1" "$2" "$5" "${*:6}" \
@@ -325,6 +326,7 @@ done
 # --- large segments --------------------------------------------------------
 
 to off
+[ -z "${ONLY-}" ] || finish
 server_vlan add
 in_ns "$server" python3 -I -S "$LIB_DIR/bench/tcp.py" serve 5000 &
 defer kill $!
