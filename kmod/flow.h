@@ -216,6 +216,7 @@ ftq_flow_last(const struct ftq_flows *flows, const void *ip,
 		return NULL;
 	last = this_cpu_ptr(flows->last);
 	flow = last->flow;
+	/* Pairs with ftq_flow_unlink(), which comes before the flow is given to RCU. */
 	if (!flow || last->gen != smp_load_acquire(&flows->gen))
 		return NULL;
 
