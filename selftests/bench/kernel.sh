@@ -112,7 +112,8 @@ if [ -z "$version" ]; then
 fi
 dir=$top/${version//\~/.}-$key
 if [ ! -d "$dir" ]; then
-	work=$top/work src=$top/work/linux log=$top/log
+	work=$top/building
+	src=$work/linux log=$top/log
 	rm -rf "$work" "$dir.tmp"
 	mkdir -p "$work" "$dir.tmp"
 	: > "$log"
