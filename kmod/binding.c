@@ -438,6 +438,7 @@ struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
 	kfree(sorted);
 	if (vlans)
 		ftq_policy_add_vlans(fn, dev, policy);
+	policy->bare = *(ftq_policy_find(policy, 0) ?: &policy->self);
 	return policy;
 }
 

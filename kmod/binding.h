@@ -77,17 +77,20 @@ struct ftq_policy_entry {
  *
  * @rcu: frees the policy
  * @self: for frames that no entry is for
+ * @bare: for those with neither tag nor session: a bridge's VLAN on an untagged port, or
+ *	the same as @self
  * @any: map of any, where the kernel has no egress hooks and the device that a
  *	packet will leave through is not known; else NULL
  * @scope_all: a target has NF_FLOW_QOS_SCOPE_ALL
  * @watch: packets have to be seen here even if nothing is set: one of several
  *	devices below is bound, or it is a tunnel's device
  * @nr: length of @entry
- * @entry: by rising key, each once
+ * @entry: by rising key, each once; that of @bare is 0
  */
 struct ftq_policy {
 	struct rcu_head			rcu;
 	struct ftq_target		self;
+	struct ftq_target		bare;
 	const struct ftq_map		*any;
 	bool				scope_all;
 	bool				watch;
@@ -128,11 +131,8 @@ ftq_policy_target(const struct ftq_policy *policy, u64 key)
 {
 	const struct ftq_target *target;
 
-	if (likely(!policy->nr))
-		return &policy->self;
-	/* Entries are sorted; one of 0 is a bridge's VLAN on an untagged port. */
-	if (!key)
-		return policy->entry[0].key ? &policy->self : &policy->entry[0].target;
+	if (likely(!key))
+		return &policy->bare;
 
 	target = ftq_policy_find(policy, key);
 	if (!target && key & FTQ_KEY_SESSION) {
