@@ -214,8 +214,7 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	atomic64_set(&flow->bytes, 0);
 	flow->first = get_jiffies_64();
 	flow->last = jiffies;
-	flow->prio = 0;
-	flow->oif = 0;
+	flow->given.word = 0;
 	flow->outcome.word = 0;
 
 	spin_lock(&flows->lock);
@@ -266,7 +265,7 @@ static noinline bool ftq_flow_count_new(struct ftq_flows *flows,
 	if (!flow)
 		return false;
 
-	ftq_flow_add(flow, pkt, win);
+	ftq_flow_add(flow, pkt->segs, pkt->bytes, win);
 	/* Another CPU may have unlinked it: flow->first is not ours to read. */
 	if (made)
 		ftq_nl_notify_flow(flows, flow, get_jiffies_64(),
@@ -300,7 +299,7 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 	flow = ftq_flow_find(table, pkt, hash);
 	if (unlikely(!flow))
 		return ftq_flow_count_new(flows, table, pkt, win, hash);
-	ftq_flow_add(flow, pkt, win);
+	ftq_flow_add(flow, pkt->segs, pkt->bytes, win);
 	if (FTQ_FLOW_LAST) {
 		last = this_cpu_ptr(flows->last);
 		last->flow = flow;
@@ -329,7 +328,7 @@ static bool ftq_flow_any(const struct ftq_flows *flows,
 static bool ftq_flow_of_dev(const struct ftq_flows *flows,
 			    const struct ftq_flow *flow, u32 ifindex)
 {
-	return flow->tuple.iif == ifindex || READ_ONCE(flow->oif) == ifindex;
+	return flow->tuple.iif == ifindex || READ_ONCE(flow->given.oif) == ifindex;
 }
 
 /* Unlink the flows of @count buckets that @match picks. Context: process. */

@@ -28,8 +28,7 @@
  * @packets: packets, a GSO packet counts as its segments
  * @bytes: IP bytes
  * @last: jiffies of the last packet
- * @prio: skb->priority last given, if @outcome has NF_FLOW_QOS_ACTION_PRIO
- * @oif: interface index of the device whose binding decided last, 0: none
+ * @given: to the last packet; read and written as one
  * @outcome: of the last packet
  * @hash: of @tuple
  * @first: jiffies64 of the first packet; under ftq_flows->lock while linked,
@@ -46,8 +45,7 @@ struct ftq_flow {
 	atomic64_t		packets;
 	atomic64_t		bytes;
 	unsigned long		last;
-	u32			prio;
-	u32			oif;
+	union ftq_given		given;
 	union ftq_outcome	outcome;
 	u32			hash;
 	union {
@@ -193,8 +191,8 @@ struct ftq_flow_cursor {
 /**
  * ftq_flow_last() - is a packet of the flow that this CPU has seen last
  * @flows: flows of the namespace
- * @ip: what ftq_parse_simple() answered
- * @tuple: what it has filled
+ * @pkt: filled by ftq_parse_simple()
+ * @family: as it was
  *
  * It may be unlinked before the packet is accounted: then that packet is the last one of a
  * flow whose end has been told already, and missing there.
@@ -203,13 +201,12 @@ struct ftq_flow_cursor {
  * Return: the flow, which stays until the end of the RCU section, or NULL: not known.
  */
 static __always_inline struct ftq_flow *
-ftq_flow_last(const struct ftq_flows *flows, const void *ip,
-	      const struct ftq_tuple *tuple)
+ftq_flow_last(const struct ftq_flows *flows, const struct ftq_simple *pkt, u8 family)
 {
+	const struct ipv6hdr *ip6h = pkt->ip;
+	const struct iphdr *iph = pkt->ip;
 	const struct ftq_flow_last *last;
-	const struct ipv6hdr *ip6h = ip;
-	const struct iphdr *iph = ip;
-	const u64 *left, *right;
+	struct ftq_tuple *tuple;
 	struct ftq_flow *flow;
 
 	if (!FTQ_FLOW_LAST)
@@ -220,16 +217,16 @@ ftq_flow_last(const struct ftq_flows *flows, const void *ip,
 	if (!flow || last->gen != smp_load_acquire(&flows->gen))
 		return NULL;
 
-	/* Ports, device, tags and protocols; a tunneled flow's differ. */
-	left = (const u64 *)&flow->tuple.word[FTQ_WORD_PORTS];
-	right = (const u64 *)&tuple->word[FTQ_WORD_PORTS];
-	if (left[0] != right[0] || left[1] != right[1])
+	/* The protocols of a tunneled flow differ. */
+	tuple = &flow->tuple;
+	if (*ftq_words_at(tuple, FTQ_WORD_PORTS) != pkt->ports ||
+	    *ftq_words_at(tuple, FTQ_WORD_VIDS) != pkt->proto)
 		return NULL;
-	if (likely(tuple->family == NFPROTO_IPV4))
-		return flow->tuple.src[0] == iph->saddr &&
-		       flow->tuple.dst[0] == iph->daddr ? flow : NULL;
-	return !memcmp(flow->tuple.src, &ip6h->saddr, sizeof(ip6h->saddr)) &&
-	       !memcmp(flow->tuple.dst, &ip6h->daddr, sizeof(ip6h->daddr)) ?
+	if (family == NFPROTO_IPV4)
+		return tuple->src[0] == iph->saddr && tuple->dst[0] == iph->daddr ?
+		       flow : NULL;
+	return !memcmp(tuple->src, &ip6h->saddr, sizeof(ip6h->saddr)) &&
+	       !memcmp(tuple->dst, &ip6h->daddr, sizeof(ip6h->daddr)) ?
 	       flow : NULL;
 }
 
@@ -240,23 +237,21 @@ ftq_flow_last(const struct ftq_flows *flows, const void *ip,
 	} while (0)
 
 /**
- * ftq_flow_add() - account a packet
- * @flow: its flow
- * @pkt: the packet
- * @win: what became of it
+ * ftq_flow_add() - account packets
+ * @flow: their flow
+ * @segs: how many
+ * @bytes: their bytes
+ * @win: what became of them
  *
  * Context: RCU, BH.
  */
-static __always_inline void ftq_flow_add(struct ftq_flow *flow,
-					 const struct ftq_packet *pkt,
+static __always_inline void ftq_flow_add(struct ftq_flow *flow, u16 segs, u32 bytes,
 					 const struct ftq_window *win)
 {
-	atomic64_add(pkt->segs, &flow->packets);
-	atomic64_add(pkt->bytes, &flow->bytes);
+	atomic64_add(segs, &flow->packets);
+	atomic64_add(bytes, &flow->bytes);
 	FTQ_UPDATE(flow->last, jiffies);
-	FTQ_UPDATE(flow->oif, win->oif);
-	if (win->outcome.done & NF_FLOW_QOS_ACTION_PRIO)
-		FTQ_UPDATE(flow->prio, win->action.prio);
+	FTQ_UPDATE(flow->given.word, win->given.word);
 	FTQ_UPDATE(flow->outcome.word, win->outcome.word);
 }
 

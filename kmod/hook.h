@@ -55,6 +55,8 @@ struct ftq_dev {
  * @fd: its device
  * @slot: where the hook was found last among those of the device; packets write it,
  *	and look there first
+ * @known: hook of a flowtable that packets found there last, NULL: none yet; they write
+ *	it. Known for ever: see ftq_idents
  * @ops: the hook; its priv is this
  * @list: entry of ftq_dev->ingress; RTNL
  * @used: stands where it should; RTNL
@@ -63,7 +65,8 @@ struct ftq_dev {
  */
 struct ftq_ingress {
 	struct ftq_dev		*fd;
-	unsigned int		slot;
+	unsigned long		slot;
+	nf_hookfn		*known;
 	struct nf_hook_ops	ops;
 	struct list_head	list;
 	bool			used;

@@ -65,9 +65,24 @@ void ftq_map_free(struct ftq_map *map);
 void ftq_maps_free(struct list_head *maps);
 
 /**
- * union ftq_outcome - what became of a packet
+ * union ftq_given - what a packet got, and by whom
  *
  * Of a flow's packets it mostly stays the same: compared, written and read as one.
+ *
+ * @prio: skb->priority that was set, else 0
+ * @oif: interface index of the device whose binding decided, 0: none
+ * @word: all of it
+ */
+union ftq_given {
+	struct {
+		u32	prio;
+		u32	oif;
+	};
+	u64		word;
+};
+
+/**
+ * union ftq_outcome - what became of a packet, compared, written and read as one, too
  *
  * @class: class, 0..63
  * @dscp: DSCP as it came

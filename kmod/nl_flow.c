@@ -188,7 +188,7 @@ static bool ftq_nl_flow_matches(const struct ftq_nl_filter *filter,
 				const struct ftq_flow *flow)
 {
 	const struct ftq_tuple *tuple = &flow->tuple;
-	u32 has = filter->has, oif = READ_ONCE(flow->oif);
+	u32 has = filter->has, oif = READ_ONCE(flow->given.oif);
 
 	if (!has)
 		return true;
@@ -257,7 +257,8 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 			    const struct ftq_flow *flow, u64 first)
 {
 	const struct ftq_tuple *tuple = &flow->tuple;
-	u32 oif = READ_ONCE(flow->oif);
+	const union ftq_given given = { .word = READ_ONCE(flow->given.word) };
+	u32 oif = given.oif;
 	const union ftq_outcome outcome = { .word = READ_ONCE(flow->outcome.word) };
 	unsigned long now = jiffies;
 	unsigned long last = READ_ONCE(flow->last);
@@ -279,7 +280,7 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_CLASS, outcome.class) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, outcome.dscp) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PRIO &&
-	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, READ_ONCE(flow->prio))) ||
+	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, given.prio)) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PCP &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PCP, outcome.pcp)) ||
 	    nla_put_u64_64bit(skb, NF_FLOW_QOS_A_FLOW_PACKETS,

@@ -95,6 +95,21 @@ static __always_inline u32 ftq_word_proto(u8 family, u8 proto)
 	return (__force u32)cpu_to_le32(family << 16 | (u32)proto << 24);
 }
 
+/* Two words, the first of which is an even one, as they are in memory. */
+static __always_inline u64 ftq_words(u32 even, u32 odd)
+{
+#ifdef __BIG_ENDIAN
+	return (u64)even << 32 | odd;
+#else
+	return (u64)odd << 32 | even;
+#endif
+}
+
+static __always_inline u64 *ftq_words_at(struct ftq_tuple *tuple, int even)
+{
+	return (u64 *)&tuple->word[even];
+}
+
 /**
  * struct ftq_tunnel - the tunnel that a flow's packets enter in
  *
@@ -423,95 +438,118 @@ ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
 }
 
 /**
+ * struct ftq_simple - what is read of a packet of the most common shape
+ *
+ * Kept in registers: most of it is only compared.
+ *
+ * @ip: its header
+ * @ports: words of a tuple: FTQ_WORD_PORTS and FTQ_WORD_IIF
+ * @proto: FTQ_WORD_VIDS and FTQ_WORD_PROTO
+ * @bytes: as in struct ftq_packet
+ * @dscp: as in struct ftq_packet
+ */
+struct ftq_simple {
+	const void	*ip;
+	u64		ports;
+	u64		proto;
+	u32		bytes;
+	u8		dscp;
+};
+
+/**
  * ftq_parse_simple() - read a packet of the most common shape: TCP or UDP right behind
- * the Ethernet header, in the linear part
+ * the Ethernet header, in the linear part, of one segment
  * @skb: as for ftq_parse()
  * @in: device that it came from
- * @pkt: filled but for the addresses, which ftq_parse_addrs() does, if the answer is
- *	not NULL
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6, what skb->protocol says
+ * @vid: VLAN ID of the tag in the skb, 0: there is none
+ * @pkt: filled if the answer is true
  *
- * What it answers NULL to may still be of this shape: an IPv4 header with options, a
- * priority tag.
+ * What it says no to may still be of this shape: an IPv4 header with options.
  *
  * Context: RCU, BH.
- * Return: the IP header, or NULL: ask ftq_parse().
+ * Return: false: ask ftq_parse().
  */
-static __always_inline const void *
-ftq_parse_simple(const struct sk_buff *skb, const struct net_device *in,
-		 struct ftq_packet *pkt)
+static __always_inline bool
+ftq_parse_simple(const struct sk_buff *skb, const struct net_device *in, u8 family,
+		 u16 vid, struct ftq_simple *pkt)
 {
 	unsigned int headlen = skb_headlen(skb), thoff;
-	struct ftq_tuple *tuple = &pkt->tuple;
 	const u8 *data = skb->data;
-	u8 proto, family;
-	u16 vid = 0;
+	u16 len;
+	u8 proto;
 
-	if (likely(skb->protocol == htons(ETH_P_IP))) {
+	if (family == NFPROTO_IPV4) {
 		const struct iphdr *iph = (const void *)data;
 
 		thoff = sizeof(*iph);
 		/* Version 4, no options */
-		if (headlen < thoff + sizeof(u32) || *data != 0x45)
-			return NULL;
-		family = NFPROTO_IPV4;
+		if (unlikely(headlen < thoff + sizeof(u32) || *data != 0x45))
+			return false;
 		proto = iph->protocol;
 		pkt->dscp = ipv4_get_dsfield(iph) >> 2;
-		pkt->bytes = ntohs(iph->tot_len) ?: skb->len;
-	} else if (skb->protocol == htons(ETH_P_IPV6)) {
+		len = ntohs(iph->tot_len);
+		pkt->bytes = len;
+	} else {
 		const struct ipv6hdr *ip6h = (const void *)data;
 
 		thoff = sizeof(*ip6h);
-		if (headlen < thoff + sizeof(u32) || ip6h->version != 6)
-			return NULL;
-		family = NFPROTO_IPV6;
+		if (unlikely(headlen < thoff + sizeof(u32) || ip6h->version != 6))
+			return false;
 		proto = ip6h->nexthdr;
 		pkt->dscp = ipv6_get_dsfield(ip6h) >> 2;
-		pkt->bytes = ip6h->payload_len ?
-			     ntohs(ip6h->payload_len) + thoff : skb->len;
-	} else {
-		return NULL;
+		len = ntohs(ip6h->payload_len);
+		pkt->bytes = len + thoff;
 	}
-	if (proto != IPPROTO_UDP && proto != IPPROTO_TCP)
-		return NULL;
+	switch (proto) {
+	case IPPROTO_UDP:
+	case IPPROTO_TCP:
+		break;
+	default:
+		return false;
+	}
+	/* A length of 0 stands for any, of what is not of one segment. */
+	if (unlikely(!len) || skb_is_gso(skb))
+		return false;
 
-	pkt->key = 0;
-	pkt->vlan = skb_vlan_tag_present(skb);
-	if (pkt->vlan) {
-		vid = skb_vlan_tag_get_id(skb);
-		if (unlikely(!vid))
-			return NULL;
-		pkt->key = ftq_key_inside(0, skb->vlan_proto, vid);
-	}
-	tuple->word[FTQ_WORD_PORTS] = *(const u32 *)(data + thoff);
-	tuple->word[FTQ_WORD_IIF] = in->ifindex;
-	tuple->word[FTQ_WORD_VIDS] = ftq_word_vid(vid);
-	tuple->word[FTQ_WORD_PROTO] = ftq_word_proto(family, proto);
-	pkt->tci = 0;
-	pkt->segs = 1;
-	if (skb_is_gso(skb))
-		ftq_parse_gso(skb, pkt, 0, thoff);
-	return data;
+	pkt->ip = data;
+	pkt->ports = ftq_words(*(const u32 *)(data + thoff), in->ifindex);
+	pkt->proto = ftq_words(ftq_word_vid(vid), ftq_word_proto(family, proto));
+	return true;
 }
 
 /**
- * ftq_parse_addrs() - fill in what ftq_parse_simple() has left out
- * @ip: its answer
- * @tuple: what it has filled
+ * ftq_parse_fill() - the same as ftq_parse() has it
+ * @simple: filled by ftq_parse_simple()
+ * @family: as it was
+ * @key: encapsulation: at most the tag in the skb
+ * @addrs: with addresses; without them it can't be accounted
+ * @pkt: filled
  */
-static __always_inline void ftq_parse_addrs(const void *ip, struct ftq_tuple *tuple)
+static __always_inline void ftq_parse_fill(const struct ftq_simple *simple, u8 family,
+					   u64 key, bool addrs, struct ftq_packet *pkt)
 {
-	const struct ipv6hdr *ip6h = ip;
-	const struct iphdr *iph = ip;
+	const struct ipv6hdr *ip6h = simple->ip;
+	const struct iphdr *iph = simple->ip;
+	struct ftq_tuple *tuple = &pkt->tuple;
 
-	if (likely(tuple->family == NFPROTO_IPV4)) {
+	if (addrs && family == NFPROTO_IPV4) {
 		memset(tuple->src, 0, sizeof(tuple->src));
 		memset(tuple->dst, 0, sizeof(tuple->dst));
 		tuple->src[0] = iph->saddr;
 		tuple->dst[0] = iph->daddr;
-	} else {
+	} else if (addrs) {
 		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
 		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
 	}
+	*ftq_words_at(tuple, FTQ_WORD_PORTS) = simple->ports;
+	*ftq_words_at(tuple, FTQ_WORD_VIDS) = simple->proto;
+	pkt->key = key;
+	pkt->bytes = simple->bytes;
+	pkt->segs = 1;
+	pkt->tci = 0;
+	pkt->dscp = simple->dscp;
+	pkt->vlan = key;
 }
 
 /* What there may be IP behind */

@@ -128,27 +128,14 @@ struct ftq_cleared {
 #define FTQ_CLEARED_OUTER	1
 #define FTQ_CLEARED_INNER	2
 
-/* A packet that is not of the most common shape */
-static noinline enum ftq_parsed ftq_path_parse(const struct sk_buff *skb,
-					       struct net_device *in,
-					       struct ftq_packet *pkt)
+/* @target: of the device that it came from */
+static __always_inline u8 ftq_path_class(const struct ftq_target *target,
+					 const struct sk_buff *skb, u8 dscp)
 {
-	return ftq_parse(skb, in, pkt);
-}
-
-static u8 ftq_path_class(const struct ftq_policy *policy,
-			 const struct sk_buff *skb,
-			 const struct ftq_packet *pkt)
-{
-	const struct ftq_target *target;
 	u16 tci;
 
-	if (!policy)
-		return pkt->dscp;
-
-	target = ftq_policy_target(policy, pkt->key);
 	if (likely(target->trust == NF_FLOW_QOS_TRUST_DSCP))
-		return pkt->dscp;
+		return dscp;
 	if (target->trust == NF_FLOW_QOS_TRUST_NONE)
 		return 0;
 
@@ -182,34 +169,38 @@ static bool ftq_path_write_tci(struct sk_buff *skb, unsigned int off, u16 tci)
  * The flowtable compares whole TCIs with the bare VLAN IDs that it stored, so a
  * PCP, a DEI or a priority tag (VID 0) never matches. The outer tag is in the
  * skb, not in the packet's bytes, so only a shared skb has to be left alone.
+ * @vlan: it is that of a VLAN; else it is only a priority.
  */
-static void ftq_path_clear(struct sk_buff *skb, const struct ftq_packet *pkt,
-			   struct ftq_cleared *cleared)
+static __always_inline void ftq_path_clear_outer(struct sk_buff *skb, bool vlan,
+						 struct ftq_cleared *cleared)
 {
-	u16 tci;
+	u16 tci = skb_vlan_tag_get(skb);
 
-	cleared->changed = 0;
-	if (unlikely(pkt->tci & ~VLAN_VID_MASK && pkt->tci & VLAN_VID_MASK)) {
-		cleared->csum = skb->csum;
-		cleared->inner = pkt->tci;
-		if (ftq_path_write_tci(skb, 0, pkt->tci & VLAN_VID_MASK))
-			cleared->changed |= FTQ_CLEARED_INNER;
-	}
-
-	if (!skb_vlan_tag_present(skb))
-		return;
-
-	tci = skb_vlan_tag_get(skb);
-	if (likely(pkt->vlan && !(tci & ~VLAN_VID_MASK)) || skb_shared(skb))
+	if (likely(vlan && !(tci & ~VLAN_VID_MASK)) || skb_shared(skb))
 		return;
 
 	cleared->changed |= FTQ_CLEARED_OUTER;
 	cleared->proto = skb->vlan_proto;
 	cleared->tci = tci;
-	if (pkt->vlan)
+	if (vlan)
 		skb->vlan_tci = tci & VLAN_VID_MASK;
 	else
 		__vlan_hwaccel_clear_tag(skb);
+}
+
+/* The same for all that a packet may have; @tci as in struct ftq_packet. */
+static void ftq_path_clear(struct sk_buff *skb, u16 tci, bool vlan,
+			   struct ftq_cleared *cleared)
+{
+	cleared->changed = 0;
+	if (unlikely(tci & ~VLAN_VID_MASK && tci & VLAN_VID_MASK)) {
+		cleared->csum = skb->csum;
+		cleared->inner = tci;
+		if (ftq_path_write_tci(skb, 0, tci & VLAN_VID_MASK))
+			cleared->changed |= FTQ_CLEARED_INNER;
+	}
+	if (skb_vlan_tag_present(skb))
+		ftq_path_clear_outer(skb, vlan, cleared);
 }
 
 /* Put back what was cleared. The bytes are private and linear since then. */
@@ -243,31 +234,44 @@ static void ftq_path_prio(struct sk_buff *skb, const struct ftq_policy *policy,
 	if (win->action.keep & NF_FLOW_QOS_ACTION_PRIO)
 		return;
 	skb->priority = win->action.prio;
+	win->given.prio = win->action.prio;
 	win->outcome.done |= NF_FLOW_QOS_ACTION_PRIO;
 }
 
+/*
+ * A packet that flowtables are given.
+ *
+ * @pkt: all that is known of it
+ * @cleared: what it looked like
+ * @flow: its flow, NULL: not known
+ * @accounts: it is accounted on its flow
+ */
+struct ftq_entered {
+	struct ftq_packet	pkt;
+	struct ftq_cleared	cleared;
+	struct ftq_flow		*flow;
+	bool			accounts;
+};
+
+/* The flowtable took it; @flow is its flow if that is known. */
 static __always_inline void
-ftq_path_taken(struct ftq_net *fn, struct ftq_flow *flow, bool accounts,
-	       const struct ftq_packet *pkt, const struct ftq_window *win,
-	       bool cleared)
+ftq_path_taken(struct ftq_net *fn, const struct ftq_window *win,
+	       const struct ftq_entered *ent, struct ftq_flow *flow, u16 segs, u32 bytes)
 {
+	struct ftq_stats_class *class;
 	struct ftq_stats_cpu *cpu;
-	bool counted = true;
 
 	if (likely(flow))
-		ftq_flow_add(flow, pkt, win);
-	else if (accounts)
-		counted = ftq_flow_count(&fn->flows, pkt, win);
+		ftq_flow_add(flow, segs, bytes, win);
+	else if (ent->accounts && !ftq_flow_count(&fn->flows, &ent->pkt, win))
+		ftq_stat_add(&fn->stats, FTQ_STAT_FLOWS_DROPPED, segs);
 
 	cpu = this_cpu_ptr(fn->stats.cpu);
+	class = &cpu->class[win->outcome.class];
 	u64_stats_update_begin(&cpu->syncp);
-	u64_stats_add(&cpu->class[win->outcome.class].packets, pkt->segs);
-	u64_stats_add(&cpu->class[win->outcome.class].bytes, pkt->bytes);
-	u64_stats_add(&cpu->done[win->outcome.done & FTQ_DONE_MASK], pkt->segs);
-	if (unlikely(cleared))
-		u64_stats_add(&cpu->stat[FTQ_STAT_PCP_CLEARED], pkt->segs);
-	if (unlikely(!counted))
-		u64_stats_add(&cpu->stat[FTQ_STAT_FLOWS_DROPPED], pkt->segs);
+	u64_stats_add(&class->packets, segs);
+	u64_stats_add(&class->bytes, bytes);
+	u64_stats_add(&cpu->done[win->outcome.done], segs);
 	u64_stats_update_end(&cpu->syncp);
 }
 
@@ -278,8 +282,8 @@ static __always_inline bool ftq_path_is_entry(const struct nf_hook_entry *entry,
 	       READ_ONCE(entry->priv) == priv;
 }
 
-/* Our entry, or the end. */
-static noinline const struct nf_hook_entry *
+/* Where our entry is, or behind all. */
+static noinline unsigned int
 ftq_path_find_entry(const struct nf_hook_entries *entries, struct ftq_ingress *in)
 {
 	unsigned int i;
@@ -290,7 +294,217 @@ ftq_path_find_entry(const struct nf_hook_entries *entries, struct ftq_ingress *i
 			break;
 		}
 	}
-	return &entries->hooks[i];
+	return i;
+}
+
+/* A flowtable's, but not the one that was behind this hook last. */
+static noinline bool ftq_path_is_known(struct ftq_ingress *in, nf_hookfn *hook)
+{
+	if (!ftq_ident_known(hook))
+		return false;
+	WRITE_ONCE(in->known, hook);
+	return true;
+}
+
+static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_net *fn,
+					    const struct sk_buff *skb, bool gso,
+					    const struct ftq_tuple *tuple, u8 class,
+					    u8 dscp)
+{
+	win->skb = skb;
+	win->plain = gso ? NULL : skb;
+	win->fn = fn;
+	win->tuple = tuple;
+	win->first = NULL;
+	win->seen = NULL;
+	win->queue = NULL;
+	win->given.word = 0;
+	win->flags = 0;
+	win->gso = gso;
+	win->outcome.word = 0;
+	win->outcome.class = class;
+	win->outcome.dscp = dscp;
+}
+
+/*
+ * Call the flowtables from @entry on, in order until one does not accept; @verdict is that
+ * of those before. What became of the packet is counted.
+ */
+static noinline unsigned int
+ftq_path_call(const struct nf_hook_entries *entries, const struct nf_hook_entry *entry,
+	      struct sk_buff *skb, const struct nf_hook_state *state,
+	      struct ftq_window *win, struct ftq_entered *ent, unsigned int verdict)
+{
+	const struct nf_hook_entry *end;
+	struct ftq_packet *pkt = &ent->pkt;
+	struct ftq_net *fn = win->fn;
+	struct ftq_window *outer;
+	nf_hookfn *hook;
+
+	end = &entries->hooks[entries->num_hook_entries];
+	outer = ftq_window_open(win);
+	for (; (verdict & NF_VERDICT_MASK) == NF_ACCEPT && entry < end; entry++) {
+		/* Once: the core rewrites the function of a hook that goes in place. */
+		hook = READ_ONCE(entry->hook);
+		if (!ftq_ident_known(hook))
+			break;
+		verdict = hook(READ_ONCE(entry->priv), skb, state);
+	}
+	ftq_window_close(outer);
+
+	switch (verdict & NF_VERDICT_MASK) {
+	case NF_STOLEN:
+		/* The skb is gone. */
+		ftq_path_taken(fn, win, ent, ent->flow, pkt->segs, pkt->bytes);
+		if (ent->cleared.changed)
+			ftq_stat_add(&fn->stats, FTQ_STAT_PCP_CLEARED, pkt->segs);
+		break;
+	case NF_ACCEPT:
+		ftq_path_restore(skb, &ent->cleared);
+		if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
+			skb->priority = ent->cleared.prio;
+		ftq_stat_add(&fn->stats, FTQ_STAT_MISSED, pkt->segs);
+		break;
+	}
+	return verdict;
+}
+
+/* ftq_path_ingress() for any packet; @flowtable: behind our entry. */
+static noinline unsigned int
+ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
+		     const struct nf_hook_state *state,
+		     const struct nf_hook_entries *entries,
+		     const struct nf_hook_entry *flowtable)
+{
+	/* What is read of these is set before; to zero them all takes its time. */
+	struct ftq_entered ent __uninitialized;
+	struct ftq_window win __uninitialized;
+	const struct ftq_policy *policy;
+	struct ftq_net *fn = fd->fn;
+	u8 class;
+
+	switch (ftq_parse(skb, state->in, &ent.pkt)) {
+	case FTQ_PARSED_IP:
+		break;
+	case FTQ_PARSED_BROKEN:
+		ftq_stat_inc(&fn->stats, FTQ_STAT_NOT_PARSED);
+		return NF_ACCEPT;
+	case FTQ_PARSED_OTHER:
+		return NF_ACCEPT;
+	}
+
+	ent.flow = NULL;
+	ent.accounts = READ_ONCE(fn->flows.limit);
+	policy = rcu_dereference(fd->policy);
+	class = ent.pkt.dscp;
+	if (likely(policy))
+		class = ftq_path_class(ftq_policy_target(policy, ent.pkt.key), skb, class);
+	ftq_window_init(&win, fn, skb, skb_is_gso(skb), &ent.pkt.tuple, class,
+			ent.pkt.dscp);
+	ftq_path_clear(skb, ent.pkt.tci, ent.pkt.vlan, &ent.cleared);
+	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
+		ftq_path_prio(skb, policy, &win, &ent.cleared);
+	return ftq_path_call(entries, flowtable, skb, state, &win, &ent, NF_ACCEPT);
+}
+
+/*
+ * ftq_path_ingress() for a packet that may be of the most common shape. All is the same
+ * as for others, but what is not needed of it is not read, and what is known is not
+ * asked. @entry: ours; @hook: that of the flowtable behind it; @tagged: there is a tag in
+ * the skb.
+ */
+static __always_inline unsigned int
+ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
+			const struct nf_hook_state *state,
+			const struct nf_hook_entries *entries,
+			const struct nf_hook_entry *entry, nf_hookfn *hook, u8 family,
+			bool tagged)
+{
+	const struct nf_hook_entry *flowtable = entry + 1;
+	struct ftq_entered ent __uninitialized;
+	struct ftq_window win __uninitialized;
+	const struct ftq_policy *policy;
+	struct ftq_net *fn = fd->fn;
+	struct ftq_window *outer;
+	struct ftq_simple pkt __uninitialized;
+	struct ftq_flow *flow;
+	unsigned int verdict;
+	u16 vid = 0;
+	u64 key = 0;
+	u8 class;
+
+	if (tagged) {
+		vid = skb_vlan_tag_get_id(skb);
+		key = ftq_key_inside(0, skb->vlan_proto, vid);
+	}
+	/* VID 0 may be a priority, and no VLAN. */
+	if (unlikely((tagged && !vid) ||
+		     !ftq_parse_simple(skb, state->in, family, vid, &pkt)))
+		return ftq_path_ingress_any(fd, skb, state, entries, flowtable);
+
+	flow = ftq_flow_last(&fn->flows, &pkt, family);
+	if (!flow) {
+		ent.accounts = READ_ONCE(fn->flows.limit);
+		ftq_parse_fill(&pkt, family, key, ent.accounts, &ent.pkt);
+	}
+	policy = rcu_dereference(fd->policy);
+	class = pkt.dscp;
+	if (likely(policy))
+		class = ftq_path_class(tagged ? ftq_policy_target(policy, key) :
+				       &policy->bare, skb, class);
+	ftq_window_init(&win, fn, skb, false, flow ? &flow->tuple : &ent.pkt.tuple,
+			class, pkt.dscp);
+	if (tagged) {
+		ent.cleared.changed = 0;
+		ftq_path_clear_outer(skb, true, &ent.cleared);
+	}
+	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
+		ftq_path_prio(skb, policy, &win, &ent.cleared);
+
+	outer = ftq_window_open(&win);
+	verdict = hook(READ_ONCE(flowtable->priv), skb, state);
+	ftq_window_close(outer);
+
+	if (likely((verdict & NF_VERDICT_MASK) == NF_STOLEN)) {
+		ftq_path_taken(fn, &win, &ent, flow, 1, pkt.bytes);
+		if (tagged && ent.cleared.changed)
+			ftq_stat_inc(&fn->stats, FTQ_STAT_PCP_CLEARED);
+		return verdict;
+	}
+
+	/* No more is wanted of it if its flow is known. */
+	ent.pkt.segs = 1;
+	ent.pkt.bytes = pkt.bytes;
+	ent.flow = flow;
+	if (!tagged)
+		ent.cleared.changed = 0;
+	return ftq_path_call(entries, flowtable + 1, skb, state, &win, &ent, verdict);
+}
+
+/* Apart, so that none of them has more to save than it needs. */
+static noinline unsigned int
+ftq_path_ingress_ipv6(const struct ftq_dev *fd, struct sk_buff *skb,
+		      const struct nf_hook_state *state,
+		      const struct nf_hook_entries *entries,
+		      const struct nf_hook_entry *entry, nf_hookfn *hook)
+{
+	return ftq_path_ingress_simple(fd, skb, state, entries, entry, hook,
+				       NFPROTO_IPV6, false);
+}
+
+static noinline unsigned int
+ftq_path_ingress_tagged(const struct ftq_dev *fd, struct sk_buff *skb,
+			const struct nf_hook_state *state,
+			const struct nf_hook_entries *entries,
+			const struct nf_hook_entry *entry, nf_hookfn *hook)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		return ftq_path_ingress_simple(fd, skb, state, entries, entry, hook,
+					       NFPROTO_IPV4, true);
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return ftq_path_ingress_simple(fd, skb, state, entries, entry, hook,
+					       NFPROTO_IPV6, true);
+	return ftq_path_ingress_any(fd, skb, state, entries, entry + 1);
 }
 
 /**
@@ -307,99 +521,39 @@ ftq_path_find_entry(const struct nf_hook_entries *entries, struct ftq_ingress *i
 unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 			      const struct nf_hook_state *state)
 {
-	struct ftq_ingress *in = priv;
-	const struct nf_hook_entry *entry, *end;
 	const struct nf_hook_entries *entries;
-	const struct ftq_policy *policy;
-	/* What is read of these is set before; to zero them all takes its time. */
-	struct ftq_cleared cleared __uninitialized;
-	struct ftq_window win __uninitialized;
-	struct ftq_packet pkt __uninitialized;
+	const struct nf_hook_entry *entry;
+	struct ftq_ingress *in = priv;
 	struct ftq_dev *fd = in->fd;
-	struct ftq_net *fn = fd->fn;
-	struct ftq_flow *flow = NULL;
-	struct ftq_window *outer;
-	unsigned int verdict;
+	unsigned long slot;
 	nf_hookfn *hook;
-	bool accounts, gso;
-	const void *ip;
 
 	/* Read for every packet: the blob is replaced whenever a hook comes. */
 	entries = rcu_dereference(state->in->nf_hooks_ingress);
 	if (unlikely(!entries))
 		return NF_ACCEPT;
-	end = entries->hooks + entries->num_hook_entries;
-	entry = entries->hooks + READ_ONCE(in->slot);
-	if (unlikely(entry >= end || !ftq_path_is_entry(entry, priv)))
-		entry = ftq_path_find_entry(entries, in);
-	if (unlikely(++entry >= end))
-		goto not_next;
+	slot = READ_ONCE(in->slot);
+	entry = &entries->hooks[slot];
+	if (unlikely(slot + 1 >= entries->num_hook_entries ||
+		     !ftq_path_is_entry(entry, priv))) {
+		slot = ftq_path_find_entry(entries, in);
+		if (slot + 1 >= entries->num_hook_entries)
+			goto not_next;
+		entry = &entries->hooks[slot];
+	}
 	/* Once: the core rewrites the function of a hook that goes in place. */
-	hook = READ_ONCE(entry->hook);
-	if (unlikely(!ftq_ident_known(hook)))
+	hook = READ_ONCE(entry[1].hook);
+	if (unlikely(hook != READ_ONCE(in->known) && !ftq_path_is_known(in, hook)))
 		goto not_next;
 
-	/* Once: without it no addresses are read. */
-	accounts = READ_ONCE(fn->flows.limit);
-	ip = ftq_parse_simple(skb, state->in, &pkt);
-	if (likely(ip)) {
-		if (accounts) {
-			flow = ftq_flow_last(&fn->flows, ip, &pkt.tuple);
-			if (!flow)
-				ftq_parse_addrs(ip, &pkt.tuple);
-		}
-	} else {
-		switch (ftq_path_parse(skb, state->in, &pkt)) {
-		case FTQ_PARSED_IP:
-			break;
-		case FTQ_PARSED_BROKEN:
-			ftq_stat_inc(&fn->stats, FTQ_STAT_NOT_PARSED);
-			return NF_ACCEPT;
-		case FTQ_PARSED_OTHER:
-			return NF_ACCEPT;
-		}
-	}
-
-	gso = skb_is_gso(skb);
-	win.skb = skb;
-	win.plain = gso ? NULL : skb;
-	win.net = state->net;
-	win.pkt = &pkt;
-	win.first = NULL;
-	win.seen = NULL;
-	win.queue = NULL;
-	win.oif = 0;
-	win.gso = gso;
-	policy = rcu_dereference(fd->policy);
-	win.outcome.word = 0;
-	win.outcome.class = ftq_path_class(policy, skb, &pkt);
-	win.outcome.dscp = pkt.dscp;
-	ftq_path_clear(skb, &pkt, &cleared);
-	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
-		ftq_path_prio(skb, policy, &win, &cleared);
-
-	outer = ftq_window_open(&win);
-	do {
-		verdict = hook(READ_ONCE(entry->priv), skb, state);
-		if ((verdict & NF_VERDICT_MASK) != NF_ACCEPT || ++entry >= end)
-			break;
-		hook = READ_ONCE(entry->hook);
-	} while (ftq_ident_known(hook));
-	ftq_window_close(outer);
-
-	switch (verdict & NF_VERDICT_MASK) {
-	case NF_STOLEN:
-		/* The skb is gone. */
-		ftq_path_taken(fn, flow, accounts, &pkt, &win, cleared.changed);
-		break;
-	case NF_ACCEPT:
-		ftq_path_restore(skb, &cleared);
-		if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
-			skb->priority = cleared.prio;
-		ftq_stat_add(&fn->stats, FTQ_STAT_MISSED, pkt.segs);
-		break;
-	}
-	return verdict;
+	if (unlikely(skb_vlan_tag_present(skb)))
+		return ftq_path_ingress_tagged(fd, skb, state, entries, entry, hook);
+	if (likely(skb->protocol == htons(ETH_P_IP)))
+		return ftq_path_ingress_simple(fd, skb, state, entries, entry, hook,
+					       NFPROTO_IPV4, false);
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return ftq_path_ingress_ipv6(fd, skb, state, entries, entry, hook);
+	return ftq_path_ingress_any(fd, skb, state, entries, entry + 1);
 
 not_next:
 	ftq_hook_kick(fd);
@@ -431,7 +585,7 @@ static bool ftq_path_ipsec(const struct ftq_window *win, const struct ftq_dev *f
 		return win->esp || win->seen->type != ARPHRD_ETHER;
 	if (win->first && win->first != fd)
 		return true;
-	return skb->skb_iif == (int)win->pkt->tuple.iif;
+	return skb->skb_iif == (int)win->tuple->iif;
 }
 
 /*
@@ -446,7 +600,7 @@ static bool ftq_path_segment(const struct ftq_window *win,
 			     const struct sk_buff *skb,
 			     const struct ftq_frame *frame)
 {
-	const struct ftq_tuple *tuple = &win->pkt->tuple;
+	const struct ftq_tuple *tuple = win->tuple;
 	u8 dscp, family, proto;
 
 	if (!ftq_frame_ip(skb, frame, &dscp, &proto))
@@ -491,7 +645,7 @@ static bool ftq_path_renewed(const struct ftq_window *win,
 			     const struct sk_buff *skb,
 			     const struct ftq_frame *frame)
 {
-	const struct ftq_tuple *tuple = &win->pkt->tuple;
+	const struct ftq_tuple *tuple = win->tuple;
 	static const struct in6_addr anyone;
 	u8 family, outer, proto;
 	unsigned int len, off;
@@ -546,7 +700,7 @@ static bool ftq_path_ours(struct ftq_window *win, const struct ftq_dev *fd,
 			  const struct nf_hook_state *state,
 			  const struct ftq_frame *frame)
 {
-	if (state->net != win->net)
+	if (fd->fn != win->fn)
 		return false;
 	/* Behind a queue the skb may be gone, and another be where it was. */
 	if (skb == win->skb && (!win->queue || skb_is_gso(skb)) &&
@@ -667,28 +821,32 @@ static bool ftq_path_set_pcp(struct sk_buff *skb, struct net_device *dev,
 	return done;
 }
 
-/* The first device whose binding has a map decides for the window's packet. */
-static __always_inline void ftq_path_decide(const struct ftq_dev *fd,
-					    const struct ftq_target *target,
-					    struct ftq_window *win)
+/*
+ * The first device whose binding has a map decides for the window's packet. Return: what
+ * it gets.
+ */
+static __always_inline const struct ftq_action *
+ftq_path_decide(const struct ftq_dev *fd, const struct ftq_target *target,
+		struct ftq_window *win)
 {
-	const struct ftq_map_table *table;
+	const struct ftq_map_table *table = rcu_dereference(target->map->table);
+	const struct ftq_action *action = &table->action[win->outcome.class];
 
-	table = rcu_dereference(target->map->table);
-	win->action = table->action[win->outcome.class];
-	win->oif = target->oif;
+	win->action = *action;
+	win->given.oif = target->oif;
 	win->first = fd;
+	return action;
 }
 
-/* Segments come to the highest device one by one. */
-static __always_inline void ftq_path_set_prio(const struct ftq_dev *fd,
-					      struct sk_buff *skb,
-					      struct ftq_window *win)
+static __always_inline void ftq_path_set_prio(struct sk_buff *skb,
+					      struct ftq_window *win,
+					      const struct ftq_action *action)
 {
-	if (win->first == fd && !(win->action.keep & NF_FLOW_QOS_ACTION_PRIO)) {
-		skb->priority = win->action.prio;
-		win->outcome.done |= NF_FLOW_QOS_ACTION_PRIO;
-	}
+	if (action->keep & NF_FLOW_QOS_ACTION_PRIO)
+		return;
+	skb->priority = action->prio;
+	win->given.prio = action->prio;
+	win->outcome.done |= NF_FLOW_QOS_ACTION_PRIO;
 }
 
 /* The packet in the window, or a segment of it. */
@@ -711,7 +869,9 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 		win->apart = win->seen != state->out;
 	}
 
-	ftq_path_set_prio(fd, skb, win);
+	/* Segments come to the highest device one by one. */
+	if (win->first == fd)
+		ftq_path_set_prio(skb, win, &win->action);
 	if (!(win->action.keep & NF_FLOW_QOS_ACTION_PCP) &&
 	    ftq_path_set_pcp(skb, state->out, frame, &win->action, true,
 			     &win->outcome.pcp))
@@ -791,19 +951,29 @@ ftq_path_egress_any(void *priv, struct sk_buff *skb,
 
 /* For frames without a tag in their bytes, once it is decided what they get. */
 static __always_inline unsigned int
-ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb,
-	      const struct nf_hook_state *state, struct ftq_window *win)
+ftq_path_give_pcp(struct ftq_dev *fd, struct sk_buff *skb,
+		  const struct nf_hook_state *state, struct ftq_window *win,
+		  const struct ftq_action *action)
 {
-	ftq_path_set_prio(fd, skb, win);
-	if (win->action.keep & NF_FLOW_QOS_ACTION_PCP ||
-	    !skb_vlan_tag_present(skb))
+	if (action->keep & NF_FLOW_QOS_ACTION_PCP || !skb_vlan_tag_present(skb))
 		return NF_ACCEPT;
-	if (unlikely(win->action.pcp == NF_FLOW_QOS_PCP_VLAN))
+	if (unlikely(action->pcp == NF_FLOW_QOS_PCP_VLAN))
 		return ftq_path_egress_any(fd, skb, state);
-	ftq_path_tag(skb, win->action.pcp);
-	win->outcome.pcp = win->action.pcp;
 	win->outcome.done |= NF_FLOW_QOS_ACTION_PCP;
+	ftq_path_tag(skb, action->pcp);
+	win->outcome.pcp = action->pcp;
 	return NF_ACCEPT;
+}
+
+/* On the highest device: decide, too. */
+static __always_inline unsigned int
+ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_state *state,
+	      struct ftq_window *win, const struct ftq_target *target)
+{
+	const struct ftq_action *action = ftq_path_decide(fd, target, win);
+
+	ftq_path_set_prio(skb, win, action);
+	return ftq_path_give_pcp(fd, skb, state, win, action);
 }
 
 /* ftq_path_egress() on a device with bound ones above it. Only one can be meant. */
@@ -817,8 +987,7 @@ ftq_path_egress_upper(struct ftq_dev *fd, struct sk_buff *skb,
 	target = ftq_policy_find(policy, ftq_frame_key(skb)) ?: &policy->self;
 	if (!target->map)
 		return NF_ACCEPT;
-	ftq_path_decide(fd, target, win);
-	return ftq_path_give(fd, skb, state, win);
+	return ftq_path_give(fd, skb, state, win, target);
 }
 
 /**
@@ -844,20 +1013,20 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 
 	if (!win && likely(!READ_ONCE(fd->scope_all)))
 		return NF_ACCEPT;
-	if (unlikely(!win || skb != win->plain || state->net != win->net ||
+	if (unlikely(!win || skb != win->plain || fd->fn != win->fn ||
 		     !ftq_frame_bare(skb, state->out)))
 		return ftq_path_egress_any(priv, skb, state);
 
 	win->seen = state->out;
-	if (!win->first) {
-		policy = rcu_dereference(fd->policy);
-		if (unlikely(!policy))
-			return NF_ACCEPT;
-		if (policy->nr)
-			return ftq_path_egress_upper(fd, skb, state, win, policy);
-		if (!policy->self.map)
-			return NF_ACCEPT;
-		ftq_path_decide(fd, &policy->self, win);
-	}
-	return ftq_path_give(fd, skb, state, win);
+	if (win->first)
+		return ftq_path_give_pcp(fd, skb, state, win, &win->action);
+
+	policy = rcu_dereference(fd->policy);
+	if (unlikely(!policy))
+		return NF_ACCEPT;
+	if (policy->nr)
+		return ftq_path_egress_upper(fd, skb, state, win, policy);
+	if (!policy->self.map)
+		return NF_ACCEPT;
+	return ftq_path_give(fd, skb, state, win, &policy->self);
 }

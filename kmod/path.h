@@ -7,7 +7,9 @@
 #include "map.h"
 
 struct ftq_dev;
+struct ftq_net;
 struct ftq_packet;
+struct ftq_tuple;
 
 /**
  * struct ftq_window - the one packet that a flowtable is given now
@@ -18,33 +20,39 @@ struct ftq_packet;
  * @skb: the packet; compared, never followed, since it may be gone
  * @plain: the same while all is simple, else NULL: it never was of several segments, and
  *	the devices that have seen it are Ethernet's
- * @net: namespace
- * @pkt: what is known of the packet from before the flowtable
+ * @fn: namespace
+ * @tuple: the packet as it entered, without addresses
  * @first: the highest hooked device that the packet crossed; compared only
  * @seen: the last hooked device that saw the packet itself; of the same RCU
  *	section
  * @queue: device with a queue that the packet crossed; compared only
  * @action: what the packet's class gets by the binding that decided, valid if
  *	@first is set
- * @oif: interface index of the device whose binding decided, 0: none yet
  * @apart: segments came to @first one by one, valid if that and @gso are set
  * @esp: @seen saw it in one piece that ESP will make segments of
  * @gso: the packet entered as one of several segments
+ * @flags: the three before
  * @outcome: class and DSCP of the packet, and what was done to it
+ * @given: by the binding that decided; 0 before
  */
 struct ftq_window {
 	const struct sk_buff	*skb;
 	const struct sk_buff	*plain;
-	const struct net	*net;
-	const struct ftq_packet	*pkt;
+	struct ftq_net		*fn;
+	const struct ftq_tuple	*tuple;
 	const struct ftq_dev	*first;
 	const struct net_device	*seen;
 	const struct net_device	*queue;
 	struct ftq_action	action;
-	u32			oif;
-	bool			apart;
-	bool			esp;
-	bool			gso;
+	union ftq_given		given;
+	union {
+		struct {
+			bool	apart;
+			bool	esp;
+			bool	gso;
+		};
+		u32		flags;
+	};
 	union ftq_outcome	outcome;
 };
 

@@ -62,16 +62,16 @@ struct ftq_stats_class {
 
 /**
  * struct ftq_stats_cpu - the counters of one CPU
- * @syncp: written by this CPU in BH context
- * @stat: as in struct ftq_counts
- * @done: packets, by what was set of them
  * @class: by class
+ * @done: packets, by what was set of them
+ * @stat: as in struct ftq_counts
+ * @syncp: written by this CPU in BH context
  */
 struct ftq_stats_cpu {
-	struct u64_stats_sync	syncp;
-	u64_stats_t		stat[FTQ_STAT_OWN];
-	u64_stats_t		done[FTQ_DONE];
 	struct ftq_stats_class	class[NF_FLOW_QOS_CLASSES];
+	u64_stats_t		done[FTQ_DONE];
+	u64_stats_t		stat[FTQ_STAT_OWN];
+	struct u64_stats_sync	syncp;
 };
 
 /**
