@@ -41,6 +41,8 @@ variant floor-hooks plain floor0 one nothing "hooks that do nothing"
 variant floor-lookup plain floor1 one nothing "... and look a flow up"
 variant floor-prio-pcp plain floor2 one prio+pcp "the least for priority and PCP"
 variant floor-all plain floor3 one prio+pcp "... and to count flows"
+variant floor-device plain floor3-dmz one nothing "counted, but nothing is given"
+variant floor-all-many plain-many floor3 "$many" prio+pcp "the least for all, $many flows"
 variant floor-miss plain-miss floor0 miss - "hooks that do nothing, flow is not known"
 variant floor-miss-call plain-miss floor2 miss - "the least for priority and PCP, not known"
 variant skbedit plain skbedit one prio "tc skbedit inheritdsfield"
@@ -172,12 +174,14 @@ dev set lan0.5 trust pcp" "" ;;
 	*)	module off ;;
 	esac
 	case $1 in
+	floor3-dmz) in_ns "$router" insmod "$files/floor.ko" ingress=lan0 egress=dmz0 \
+			does=3 || return ;;
 	floor?)	in_ns "$router" insmod "$files/floor.ko" ingress=lan0 \
-			egress=wan0.7,wan0 "does=${1#floor}" || return ;;
+			egress=wan0.7,wan0 "does=${1#floor}" "flows=$many" || return ;;
 	esac
 	# No process to find out that there is nothing to say
 	case $1 in
-	off|unbound|other|dmz|prio|pcp|all|trust|floor?) return ;;
+	off|unbound|other|dmz|prio|pcp|all|trust|floor*) return ;;
 	esac
 	text=$(filters_of "$1")
 	[ -z "$text" ] || tc -n "$router" -batch - <<< "$text" || return
@@ -189,7 +193,7 @@ dev set lan0.5 trust pcp" "" ;;
 leave()
 {
 	case $1 in
-	floor?)	rmmod floor ;;
+	floor*)	rmmod floor ;;
 	skbedit|skbedit-vlan|flower|ebpf|slow-cake)
 		filters_of "$1" | sed -n 's/^qdisc add dev \([^ ]* [^ ]*\).*/qdisc del dev \1/p' |
 			tc -n "$router" -force -batch - ;;
@@ -298,7 +302,7 @@ pkt_stop "$tap"
 # --- time ------------------------------------------------------------------
 
 # Small ratios need every round; for all others each fifth one does
-often=" plain plain-again floor-hooks floor-lookup floor-prio-pcp floor-all unbound other-netns other-device "
+often=" plain plain-again floor-hooks floor-lookup floor-prio-pcp floor-all floor-device unbound other-netns other-device "
 often+="prio prio-pcp all "
 
 declare -A lost

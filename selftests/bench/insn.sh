@@ -134,7 +134,7 @@ wanted()
 {
 	[ -n "${MAIN-}" ] || return 0
 	case $1 in
-	plain|slow|floor-hooks|floor-all|skbedit|nft-map|ebpf|unbound|prio-pcp|all|miss) ;;
+	plain|slow|floor-hooks|floor-devices|floor-all|skbedit|nft-map|ebpf|unbound|prio-pcp|all|miss) ;;
 	*)	return 1 ;;
 	esac
 }
@@ -232,7 +232,7 @@ measure slow - - $n "${miss[@]}"
 measure plain-1000 - - $n "udp_src_max 2024"
 measure plain-64000 - - $n "udp_src_max 65024"
 
-# floor NS DOES DEVICES...: hooks that do little
+# floor NS DOES WORD...: hooks that do little, with these parameters
 floor()
 {
 	in_ns "$1" insmod "$files/floor.ko" "does=$2" "${@:3}" || bail "no floor.ko"
@@ -256,6 +256,10 @@ measure floor-miss-call slow - $n "${miss[@]}"
 rmmod floor
 floor "$router" 3 ingress=lan0 egress=wan0.7,wan0
 classifies floor-all plain - $n "$with_pcp" "tos b8" "tos 20"
+rmmod floor
+# Packets are counted, but leave through devices where nobody gives them anything
+floor "$router" 3 ingress=lan0 egress=dmz0
+measure floor-devices plain - $n
 rmmod floor
 
 # --- rivals ----------------------------------------------------------------

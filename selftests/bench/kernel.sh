@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kernel.sh own-bench-SERIES: a kernel to measure on, built of Debian's source of that
-# series (6.1, 7.3, ...) with kernel.config, as user-mode Linux: a program, whose code
-# runs as it is, so that its nanoseconds are real ones. Prints the directory, which is
-# as that of qemu/own.sh. Built once for each source and configuration, in some minutes.
+# kernel.sh own-bench-SERIES[-smp]: a kernel to measure on, built of Debian's source of
+# that series (6.1, 7.3, ...) with kernel.config, as user-mode Linux: a program, whose
+# code runs as it is, so that its nanoseconds are real ones. With -smp it has several
+# CPUs, for which the source has to be new enough. Prints the directory, which is as that
+# of qemu/own.sh. Built once for each source and configuration, in some minutes.
 
 set -e -u -o pipefail
 # shellcheck source=selftests/qemu/common.sh
@@ -30,8 +31,12 @@ configure()
 {
 	local line missing
 
-	kmake KCONFIG_ALLCONFIG="$BENCH/kernel.config" allnoconfig
-	missing=$(grep '^CONFIG_' "$BENCH/kernel.config" | while read -r line; do
+	{
+		cat "$BENCH/kernel.config"
+		[ -z "$smp" ] || echo "CONFIG_SMP=y"
+	} > "$work/config"
+	kmake KCONFIG_ALLCONFIG="$work/config" allnoconfig
+	missing=$(grep '^CONFIG_' "$work/config" | while read -r line; do
 		case $line in
 		# Newer ones have no such option, but what it stood for
 		CONFIG_PROC_SYSCTL=y)
@@ -82,9 +87,13 @@ collect()
 
 case ${1-} in
 own-bench-[0-9]*) ;;
-*)	die "usage: kernel.sh own-bench-SERIES" ;;
+*)	die "usage: kernel.sh own-bench-SERIES[-smp]" ;;
 esac
+smp=
 series=${1#own-bench-}
+case $series in
+*-smp)	smp=1 series=${series%-smp} ;;
+esac
 package=linux-source-$series
 top=$CACHE/kernels/$1
 key=$(cat "$0" "$BENCH/kernel.config" | sha256sum | cut -c1-8)

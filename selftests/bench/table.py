@@ -103,6 +103,8 @@ def goals(rows, scale):
     small("module loaded, unbound", "1.00 of plain", "unbound", 1.005)
     small("another namespace bound", "<= 1.01", "other-netns", 1.01)
     small("another device bound", "<= 1.04", "other-device", 1.04)
+    goal("... added to that of its floor", "<= 1.2",
+         part(added("other-device"), added("floor-device")), 1.2)
     small("priority and PCP, no accounting", "<= 1.03", "prio-pcp", 1.03)
     goal("... added to that of its floor", "<= 1.2",
          part(added("prio-pcp"), added("floor-prio-pcp")), 1.2)
@@ -115,6 +117,8 @@ def goals(rows, scale):
          0.5)
     goal("added with many flows to that with one", "<= 3",
          part(added("all-many"), added("all")), 3)
+    goal("... added to that of its floor", "<= 1.2",
+         part(added("all-many"), added("floor-all-many")), 1.2)
     goal("a miss", "<= 1.08", ratio("all-miss"), 1.08)
     goal("... added to that of its floor", "<= 1.2",
          part(added("all-miss"), added("floor-miss-call")), 1.2)

@@ -22,6 +22,7 @@
 #include <linux/ip.h>
 #include <linux/jhash.h>
 #include <linux/jiffies.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter_netdev.h>
@@ -29,6 +30,7 @@
 #include <linux/percpu.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
+#include <linux/spinlock.h>
 #include <linux/udp.h>
 #include <net/net_namespace.h>
 
@@ -42,11 +44,12 @@ struct floor_flow {
 	atomic64_t		packets;
 	atomic64_t		bytes;
 	unsigned long		last;
-};
+} ____cacheline_aligned;
 
 /* What the flowtable is given now on this CPU, and what that is to get. */
 struct floor_window {
 	const struct sk_buff	*skb;
+	const struct net	*net;
 	u8			value;
 };
 
@@ -66,12 +69,18 @@ static unsigned int does;
 module_param(does, uint, 0);
 MODULE_PARM_DESC(does, "0: nothing, 1: look flows up, 2: classify, 3: both");
 
+static unsigned int flows = 2;
+module_param(flows, uint, 0);
+MODULE_PARM_DESC(flows, "most flows that there are");
+
 static struct nf_hook_ops floor_hooks[2 * FLOOR_HOOKS];
 static unsigned int floor_nr;
 static struct net *floor_net;
 static struct hlist_head floor_table[1 << FLOOR_BITS];
-/* Of one flow: the table is as empty as that of a router with few of them. */
-static struct floor_flow floor_one;
+static struct floor_flow *floor_flows;
+static unsigned int floor_used;
+/* Protects the linking of flows, and floor_used. */
+static DEFINE_SPINLOCK(floor_lock);
 static u32 floor_seed;
 static u8 floor_map[64];
 static DEFINE_PER_CPU(struct floor_cpu, floor_cpu);
@@ -98,6 +107,26 @@ static const struct floor_headers *floor_read(const struct sk_buff *skb,
 	return hdr;
 }
 
+/* Another CPU may have been faster: it is looked for again. */
+static noinline void floor_new(struct hlist_head *head, const u32 *key)
+{
+	struct floor_flow *flow;
+
+	spin_lock(&floor_lock);
+	hlist_for_each_entry(flow, head, node) {
+		if (!memcmp(flow->key, key, sizeof(flow->key)))
+			goto out;
+	}
+	if (floor_used < flows) {
+		flow = &floor_flows[floor_used];
+		memcpy(flow->key, key, sizeof(flow->key));
+		hlist_add_head_rcu(&flow->node, head);
+		WRITE_ONCE(floor_used, floor_used + 1);
+	}
+out:
+	spin_unlock(&floor_lock);
+}
+
 static struct floor_flow *floor_find(const struct floor_headers *hdr)
 {
 	struct hlist_head *head;
@@ -114,11 +143,8 @@ static struct floor_flow *floor_find(const struct floor_headers *hdr)
 		    flow->key[2] == key[2])
 			return flow;
 	}
-	/* One CPU: nobody else does the same. */
-	if (hlist_unhashed(&floor_one.node)) {
-		memcpy(floor_one.key, key, sizeof(key));
-		hlist_add_head_rcu(&floor_one.node, head);
-	}
+	if (READ_ONCE(floor_used) < flows)
+		floor_new(head, key);
 	return NULL;
 }
 
@@ -167,6 +193,7 @@ static unsigned int floor_classify(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	win.skb = skb;
+	win.net = state->net;
 	win.value = floor_map[dscp];
 	cpu = this_cpu_ptr(&floor_cpu);
 	cpu->win = &win;
@@ -189,7 +216,7 @@ static unsigned int floor_give(void *priv, struct sk_buff *skb,
 {
 	const struct floor_window *win = __this_cpu_read(floor_cpu.win);
 
-	if (!win || win->skb != skb)
+	if (!win || win->skb != skb || win->net != state->net)
 		return NF_ACCEPT;
 	skb->priority = win->value;
 	if (skb_vlan_tag_present(skb))
@@ -226,6 +253,7 @@ static void floor_exit(void)
 		dev_put(floor_hooks[floor_nr].dev);
 	}
 	put_net(floor_net);
+	kvfree(floor_flows);
 }
 
 static int __init floor_init(void)
@@ -240,6 +268,9 @@ static int __init floor_init(void)
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(floor_map); i++)
 		floor_map[i] = i / 8;
+	floor_flows = kvcalloc(flows, sizeof(*floor_flows), GFP_KERNEL);
+	if (!floor_flows)
+		return -ENOMEM;
 
 	floor_net = get_net(current->nsproxy->net_ns);
 	floor_seed = get_random_u32();
