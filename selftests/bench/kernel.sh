@@ -4,8 +4,9 @@
 # kernel.sh own-bench-SERIES[-smp]: a kernel to measure on, built of Debian's source of
 # that series (6.1, 7.3, ...) with kernel.config, as user-mode Linux: a program, whose
 # code runs as it is, so that its nanoseconds are real ones. With -smp it has several
-# CPUs, for which the source has to be new enough. Prints the directory, which is as that
-# of qemu/own.sh. Built once for each source and configuration, in some minutes.
+# CPUs, for which the source has to be new enough, and smp.patch. Prints the directory,
+# which is as that of qemu/own.sh. Built once for each source and configuration, in some
+# minutes.
 
 set -e -u -o pipefail
 # shellcheck source=selftests/qemu/common.sh
@@ -96,7 +97,7 @@ case $series in
 esac
 package=linux-source-$series
 top=$CACHE/kernels/$1
-key=$(cat "$0" "$BENCH/kernel.config" | sha256sum | cut -c1-8)
+key=$(cat "$0" "$BENCH/kernel.config" ${smp:+"$BENCH/smp.patch"} | sha256sum | cut -c1-8)
 current=$top/current-$key
 mkdir -p "$top"
 lock "kernel-$1"
@@ -127,6 +128,10 @@ if [ ! -d "$dir" ]; then
 	mkdir -p "$work" "$dir.tmp"
 	: > "$log"
 	unpack
+	if [ -n "$smp" ]; then
+		patch -d "$src" -p1 < "$BENCH/smp.patch" >> "$log" ||
+			die "smp.patch does not apply to $package; log: $log"
+	fi
 	msg "building $1 of $package (some minutes, once)"
 	configure
 	kmake -j"$(nproc)" linux modules
