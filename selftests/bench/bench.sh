@@ -174,10 +174,8 @@ dev set lan0.5 trust pcp" "" ;;
 	*)	module off ;;
 	esac
 	case $1 in
-	floor3-dmz) in_ns "$router" insmod "$files/floor.ko" ingress=lan0 egress=dmz0 \
-			does=3 || return ;;
-	floor?)	in_ns "$router" insmod "$files/floor.ko" ingress=lan0 \
-			egress=wan0.7,wan0 "does=${1#floor}" "flows=$many" || return ;;
+	floor3-dmz) floor 3 dmz0 || return ;;
+	floor?)	floor "${1#floor}" wan0.7,wan0 "flows=$many" || return ;;
 	esac
 	# No process to find out that there is nothing to say
 	case $1 in

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The router that packets are timed on, the packets, and what may stand in their way.
-# Sourced by bench.sh and scale.sh, in a guest that selftests/bench/bench starts.
+# Sourced by bench.sh, scale.sh and smp.sh, in a guest that selftests/bench/bench starts.
 #
 #	pktgen                                          nobody takes it
 #	client cl0 --- lan0 (flowtable) wan0.7, wan0 --- srv0 server
@@ -10,8 +10,9 @@
 #
 # UDP, 64-byte frames, each an skb of its own. One CPU does it all: what happens to a
 # packet until the server drops it happens before pktgen makes the next, and pktgen's
-# own figure is the time that it took. All is masqueraded. Packets to port 5000 are
-# offloaded; cl1's way has no flowtable.
+# own figure is the time that it took; where two CPUs send, each does so with its own
+# packets. All is masqueraded. Packets to port 5000 are offloaded; cl1's way has no
+# flowtable.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -137,17 +138,22 @@ server_vlan()
 
 # --- packets ---------------------------------------------------------------
 
-# traffic NAME: what pktgen sends: $dev, its parameters $how, $flows; a way ($slow: the
-# flowtable does not take them); and how it is told EF from CS1: $ef, $cs1
+# traffic NAME: what pktgen sends: $dev (two: one of each CPU), its parameters $how and
+# those of one device alone $own, $flows; a way ($slow: the flowtable does not take them);
+# and how it is told EF from CS1: $ef, $cs1
 traffic()
 {
-	dev=cl0 flows=1 slow='' ef="tos b8" cs1="tos 20"
+	dev=cl0 flows=1 slow='' own=() ef="tos b8" cs1="tos 20"
 	how=("dst_mac $lan0_mac" "pkt_size 60" "tos b8" "src_min $lan4.2"
 		"src_max $lan4.2" "dst_min $wan4.2" "dst_max $wan4.2"
 		"udp_src_min 1024" "udp_src_max 1024" "udp_dst_min 5000"
 		"udp_dst_max 5000")
 	case $1 in
 	one)	;;
+	alone)	dev=cl0@0 ;;
+	same)	dev="cl0@0 cl0@1" ;;
+	differ)	dev="cl0@0 cl0@1" flows=2
+		own=("@cl0@1" "udp_src_min 1025" "udp_src_max 1025") ;;
 	1000000) flows=1000016
 		# Both go on with each packet: every pair once
 		how+=("udp_src_max 63525" "dst_min 10.9.0.1" "dst_max 10.9.0.16") ;;
@@ -177,23 +183,30 @@ traffic()
 	*)	bail "traffic $1?" ;;
 	esac
 	out=${dev/cl/wan}
+	out=${out%%@*}
 }
 
 pktgen_devs=
 
 # pktgen DEVICES PARAMETER...: tell these devices of pktgen's, and from a parameter @DEVICE
-# on that one alone; send, and set $usec to the time that the slowest has taken. Devices
-# are made anew only if others are wanted, since pktgen takes its time for that.
+# on that one alone; send, and set $usec to the time that the slowest has taken, $usecs to
+# that of each, and $spans to when each began and ended. DEVICE@0 and DEVICE@1 are one
+# device, on which that CPU sends; all others are CPU 0's. They are made anew only if
+# others are wanted, since pktgen takes its time for that.
 pktgen()
 {
-	local d devs=$1 dir=/proc/$in_client/net/pktgen i line lines p to=$1
+	local cpu d devs=$1 dir=/proc/$in_client/net/pktgen i line lines p to=$1
 
 	shift
 	if [ "$devs" != "$pktgen_devs" ]; then
-		echo rem_device_all > "$dir/kpktgend_0"
+		for d in "$dir"/kpktgend_*; do
+			echo rem_device_all > "$d"
+		done
 		for d in $devs; do
+			cpu=0
+			[[ $d != *@[0-9] ]] || cpu=${d#*@}
 			for i in {1..50}; do
-				! echo "add_device $d" > "$dir/kpktgend_0" || break
+				! echo "add_device $d" > "$dir/kpktgend_$cpu" || break
 			done 2> /dev/null
 			[ -e "$dir/$d" ] || bail "pktgen: no $d"
 			# From 6.7 on a packet need not stay pktgen's own
@@ -202,7 +215,7 @@ pktgen()
 		pktgen_devs=$devs
 	fi
 	for p in "flag !IPV6" "vlan_id 9999" "clone_skb 0" "burst 1" "delay 0" \
-		 "${how[@]}" "$@"; do
+		 "${how[@]}" "$@" "${own[@]}"; do
 		case $p in
 		@*)	to=${p#@} ;;
 		*)	for d in $to; do
@@ -213,12 +226,16 @@ pktgen()
 	echo start >&"${starter[1]}"
 	read -r -t 300 line <&"${starter[0]}" && [ "$line" = 0 ] ||
 		bail "pktgen does not start"
-	usec=0
+	usec=0 usecs=() spans=()
 	for d in $devs; do
 		mapfile -t lines < "$dir/$d"
 		[[ ${lines[*]} =~ Result:\ OK:\ ([0-9]+)\( ]] ||
 			bail "pktgen: ${lines[*]: -1}"
+		usecs+=("${BASH_REMATCH[1]}")
 		[ "${BASH_REMATCH[1]}" -lt "$usec" ] || usec=${BASH_REMATCH[1]}
+		[[ ${lines[*]} =~ started:\ ([0-9]+)us\ +stopped:\ ([0-9]+)us ]] ||
+			bail "pktgen does not tell when it sent"
+		spans+=("${BASH_REMATCH[*]:1}")
 	done
 }
 
@@ -258,13 +275,14 @@ counted()
 	way+=" $slow"
 }
 
-# timed TRAFFIC COUNT: sets $ns to what one packet has cost, with one decimal, once
-# all have gone the way that they should. Else fails, with $why.
+# timed TRAFFIC COUNT: as many of each CPU; sets $ns to what one packet has cost, with one
+# decimal, once all have gone the way that they should. Else fails, with $why.
 timed()
 {
-	local before count=$2 now try want way
+	local before count=$2 now total=$2 try want way
 
 	traffic "$1"
+	[[ $dev != *" "* ]] || total=$((2 * count))
 	why=
 	for try in 1 2 3; do
 		# All flows are there, and in the caches as far as they go there; of
@@ -278,19 +296,26 @@ timed()
 		esac
 		counted
 		now="$((${way% *} - ${before% *})) $((${way#* } - ${before#* }))"
-		want="$count ${slow:+$count}"
-		[ -n "$slow" ] || want="$count 0"
+		want="$total ${slow:+$total}"
+		[ -n "$slow" ] || want="$total 0"
 		if [ "$now" = "$want" ]; then
 			ns=$((usec * 10000 / count))
 			ns=${ns%?}.${ns: -1}
 			return 0
 		fi
 	done
-	why="of $count packets ${now% *} left, ${now#* } on the slow path"
+	why="of $total packets ${now% *} left, ${now#* } on the slow path"
 	return 1
 }
 
-# --- the module ------------------------------------------------------------
+# --- what stands in their way ----------------------------------------------
+
+# floor DOES DEVICES [PARAMETER...]: floor.ko, at these devices' egress
+floor()
+{
+	in_ns "$router" insmod "$files/floor.ko" ingress=lan0 "does=$1" "egress=$2" \
+		"${@:3}"
+}
 
 # module off
 # module on ROUTER OTHER: loaded, with these lines as the configuration of the router
