@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Tables of what bench.sh and scale.sh measured. Standard library only.
+"""Tables of what bench.sh, scale.sh and smp.sh measured. Standard library only.
 
   table.py DIR ABOUT [TO]    DIR: what they wrote; ABOUT: lines KEY=VALUE; with TO,
                              also TO.txt, TO.json, and TO.svg, which gnuplot draws
 
 A figure is the median of all rounds, its spread half the distance between the
 quartiles. Ratio and added time are medians of the rounds' own, each against the
-reference in the same round; the interval holds the ratio with 95 %.
+reference in the same round; the interval holds the ratio with 95 %. Of two CPUs each has
+its own median; all else is of the mean of both.
 """
 
 import json
@@ -47,9 +48,11 @@ def spread(values):
 
 
 def read(where):
-    rounds = {}
-    for name, nr, ns in lines(f"{where}/raw"):
-        rounds.setdefault(name, {})[int(nr)] = float(ns)
+    rounds, cpus = {}, {}
+    for name, nr, *ns in lines(f"{where}/raw"):
+        ns = [float(v) for v in ns]
+        rounds.setdefault(name, {})[int(nr)] = statistics.mean(ns)
+        cpus.setdefault(name, []).append(ns)
     rows = []
     for name, ref, unit, gives, title in lines(f"{where}/variants"):
         if name not in rounds:
@@ -57,7 +60,8 @@ def read(where):
         mine = rounds[name]
         row = {"name": name, "title": title, "gives": gives, "unit": unit,
                "rounds": len(mine), "ns": round(statistics.median(mine.values()), 1),
-               "spread": round(spread(mine.values()), 1)}
+               "spread": round(spread(mine.values()), 1),
+               "cpus": [round(statistics.median(c), 1) for c in zip(*cpus[name])]}
         both = [r for r in mine if r in rounds.get(ref, {})]
         if both:
             ratios = [mine[r] / rounds[ref][r] for r in both]
@@ -155,34 +159,52 @@ def told(goal):
     return text
 
 
-def show(about, rows, absent, scale, wanted):
+def compared(row):
+    """Cells: spread, and what there is to its reference."""
+    yield f"{row['spread']:.1f}"
+    if "ratio" in row:
+        yield f"{row['ratio']:.3f}"
+        yield "{:.3f}-{:.3f}".format(*row["interval"])
+        yield f"{row['added']:+.1f}"
+        yield row["reference"]
+    else:
+        yield from [""] * 4
+    yield str(row["rounds"])
+
+
+COMPARED = ["spread", "ratio", "95 %", "added", "to", "rounds"]
+
+
+def show(about, rows, smp, absent, scale, wanted):
     yield f"{about['kernel']}, user-mode Linux, {about['date']}"
     yield f"{about['cpu']}, {about['compiler']}"
-    yield f"{about['load']} CPUs were busy meanwhile; idle but for this: 1"
-    yield ""
-    body = []
-    for r in rows:
-        with_ref = "ratio" in r
-        body.append([
-            r["title"], r["gives"], f"{r['ns']:.1f}", f"{r['spread']:.1f}",
-            f"{r['ratio']:.3f}" if with_ref else "",
-            "{:.3f}-{:.3f}".format(*r["interval"]) if with_ref else "",
-            f"{r['added']:+.1f}" if with_ref else "",
-            r.get("reference", ""), str(r["rounds"])])
-    yield from table(["variant", "gives", "ns", "spread", "ratio", "95 %", "added", "to",
-                      "rounds"], body, (2, 3, 4, 5, 6, 8))
-    yield ""
-    yield "TCP: nanoseconds of 1000 octets. All others: of a packet."
+    if rows:
+        yield f"{about['load']} CPUs were busy meanwhile; idle but for this: 1"
+        yield ""
+        yield from table(["variant", "gives", "ns"] + COMPARED,
+                         [[r["title"], r["gives"], f"{r['ns']:.1f}", *compared(r)]
+                          for r in rows], (2, 3, 4, 5, 6, 8))
+        yield ""
+        yield "TCP: nanoseconds of 1000 octets. All others: of a packet."
     for name, why in absent:
         yield f"not measured: {name}: {why}"
+    if smp:
+        yield ""
+        yield from table(["two CPUs", "CPU 0 ns", "CPU 1 ns"] + COMPARED,
+                         [[r["title"], *[f"{c:.1f}" for c in r["cpus"]],
+                           *[""] * (2 - len(r["cpus"])), *compared(r)]
+                          for r in smp], (1, 2, 3, 4, 5, 6, 8))
+        yield ""
+        yield f"{about['load_smp']} CPUs were busy meanwhile; idle but for this: 1 to 2"
     if scale:
         yield ""
         yield from table(["many flows", "", ""],
                          [[s["what"], f"{s['value']:.10g}", s["unit"]] for s in scale], (1,))
-    yield ""
-    yield from table(["goal", "", "is", ""],
-                     [[g["what"], g["goal"], number(g["value"]), told(g)]
-                      for g in wanted], (2,))
+    if wanted:
+        yield ""
+        yield from table(["goal", "", "is", ""],
+                         [[g["what"], g["goal"], number(g["value"]), told(g)]
+                          for g in wanted], (2,))
 
 
 def draw(rows, about, to):
@@ -209,14 +231,14 @@ def main():
     where, path = sys.argv[1:3]
     with open(path, encoding="utf-8") as f:
         about = dict(l.rstrip("\n").split("=", 1) for l in f if "=" in l)
-    rows = read(where)
-    if not rows:
+    rows, smp = read(where), read(f"{where}/smp")
+    if not rows and not smp:
         sys.exit("nothing was measured")
     absent = lines(f"{where}/absent")
     scale = [{"what": what, "value": float(value), "unit": unit}
              for what, value, unit in lines(f"{where}/scale")]
     wanted = goals(rows, scale)
-    text = "\n".join(show(about, rows, absent, scale, wanted))
+    text = "\n".join(show(about, rows, smp, absent, scale, wanted))
     print(text)
     if len(sys.argv) > 3:
         to = sys.argv[3]
@@ -224,7 +246,7 @@ def main():
         with open(f"{to}.txt", "w", encoding="utf-8") as f:
             f.write(text + "\n")
         with open(f"{to}.json", "w", encoding="utf-8") as f:
-            json.dump({**about, "variants": rows,
+            json.dump({**about, "variants": rows, "two_cpus": smp,
                        "not_measured": [{"name": n, "why": w} for n, w in absent],
                        "scale": scale, "goals": wanted}, f, indent=1)
             f.write("\n")
