@@ -10,12 +10,12 @@
 # compared with what was sent.
 #
 # Writes to $FTQOS_OUT/smp what bench.sh writes to $FTQOS_OUT, but in raw one figure for
-# each CPU. ROUNDS, PACKETS (of each CPU, in a round and variant; of one alone a third).
+# each CPU. ROUNDS, EACH (packets of each CPU, in a round and variant; alone a third).
 
 # shellcheck source=selftests/bench/router.sh
 . "$(dirname "$0")/router.sh"
 [ "$(< /sys/devices/system/cpu/online)" = 0-1 ] || skip_all "the kernel has one CPU"
-rounds=${ROUNDS:-16} packets=${PACKETS:-600000}
+rounds=${ROUNDS:-20} packets=${EACH:-1500000}
 mkdir -p "$FTQOS_OUT/smp"
 bench_router 1024
 
