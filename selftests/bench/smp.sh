@@ -115,8 +115,8 @@ exact()
 	left=$((left - $3))
 	got="$((said - $4)) offloaded" want="$left offloaded"
 	if [ "$1" = all ]; then
-		got+=", $(ftqos -n "$router" -j flow show |
-			jq -r '"\(length) flows, \(map(.packets) | add) packets, \(map(.bytes) | add) octets"')"
+		got+=", $(ftqos -n "$router" -j flow show | jq -r '"\(length) flows, " +
+			"\(map(.packets) | add) packets, \(map(.bytes) | add) octets"')"
 		want+=", $flows flows, $left packets, $((left * 46)) octets"
 	fi
 	why="$got instead of $want"
