@@ -47,7 +47,7 @@ def spread(values):
     return (q[2] - q[0]) / 2
 
 
-def read(where):
+def read(where, of_cpus=False):
     rounds, cpus = {}, {}
     for name, nr, *ns in lines(f"{where}/raw"):
         ns = [float(v) for v in ns]
@@ -60,8 +60,9 @@ def read(where):
         mine = rounds[name]
         row = {"name": name, "title": title, "gives": gives, "unit": unit,
                "rounds": len(mine), "ns": round(statistics.median(mine.values()), 1),
-               "spread": round(spread(mine.values()), 1),
-               "cpus": [round(statistics.median(c), 1) for c in zip(*cpus[name])]}
+               "spread": round(spread(mine.values()), 1)}
+        if of_cpus:
+            row["cpus"] = [round(statistics.median(c), 1) for c in zip(*cpus[name])]
         both = [r for r in mine if r in rounds.get(ref, {})]
         if both:
             ratios = [mine[r] / rounds[ref][r] for r in both]
@@ -231,7 +232,7 @@ def main():
     where, path = sys.argv[1:3]
     with open(path, encoding="utf-8") as f:
         about = dict(l.rstrip("\n").split("=", 1) for l in f if "=" in l)
-    rows, smp = read(where), read(f"{where}/smp")
+    rows, smp = read(where), read(f"{where}/smp", True)
     if not rows and not smp:
         sys.exit("nothing was measured")
     absent = lines(f"{where}/absent")
