@@ -519,31 +519,40 @@ ftq_parse_simple(const struct sk_buff *skb, const struct net_device *in, u8 fami
 }
 
 /**
- * ftq_parse_fill() - the same as ftq_parse() has it
+ * ftq_parse_words() - a tuple without addresses
+ * @simple: filled by ftq_parse_simple()
+ * @tuple: filled
+ */
+static __always_inline void ftq_parse_words(const struct ftq_simple *simple,
+					    struct ftq_tuple *tuple)
+{
+	*ftq_words_at(tuple, FTQ_WORD_PORTS) = simple->ports;
+	*ftq_words_at(tuple, FTQ_WORD_VIDS) = simple->proto;
+}
+
+/**
+ * ftq_parse_fill() - all else, as ftq_parse() has it
  * @simple: filled by ftq_parse_simple()
  * @family: as it was
  * @key: encapsulation: at most the tag in the skb
- * @addrs: with addresses; without them it can't be accounted
  * @pkt: filled
  */
 static __always_inline void ftq_parse_fill(const struct ftq_simple *simple, u8 family,
-					   u64 key, bool addrs, struct ftq_packet *pkt)
+					   u64 key, struct ftq_packet *pkt)
 {
 	const struct ipv6hdr *ip6h = simple->ip;
 	const struct iphdr *iph = simple->ip;
 	struct ftq_tuple *tuple = &pkt->tuple;
 
-	if (addrs && family == NFPROTO_IPV4) {
+	if (family == NFPROTO_IPV4) {
 		memset(tuple->src, 0, sizeof(tuple->src));
 		memset(tuple->dst, 0, sizeof(tuple->dst));
 		tuple->src[0] = iph->saddr;
 		tuple->dst[0] = iph->daddr;
-	} else if (addrs) {
+	} else {
 		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
 		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
 	}
-	*ftq_words_at(tuple, FTQ_WORD_PORTS) = simple->ports;
-	*ftq_words_at(tuple, FTQ_WORD_VIDS) = simple->proto;
 	pkt->key = key;
 	pkt->bytes = simple->bytes;
 	pkt->segs = 1;

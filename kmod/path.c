@@ -317,6 +317,7 @@ static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_n
 	win->tuple = tuple;
 	win->first = NULL;
 	win->seen = NULL;
+	win->bare = NULL;
 	win->queue = NULL;
 	win->given.word = 0;
 	win->flags = 0;
@@ -427,7 +428,7 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 	struct ftq_net *fn = fd->fn;
 	struct ftq_window *outer;
 	struct ftq_simple pkt __uninitialized;
-	struct ftq_flow *flow;
+	struct ftq_flow *flow = NULL;
 	unsigned int verdict;
 	u16 vid = 0;
 	u64 key = 0;
@@ -442,10 +443,14 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 		     !ftq_parse_simple(skb, state->in, family, vid, &pkt)))
 		return ftq_path_ingress_any(fd, skb, state, entries, flowtable);
 
-	flow = ftq_flow_last(&fn->flows, &pkt, family);
+	/* Once: without it no addresses are read. */
+	ent.accounts = READ_ONCE(fn->flows.limit);
+	if (ent.accounts)
+		flow = ftq_flow_last(&fn->flows, &pkt, family);
 	if (!flow) {
-		ent.accounts = READ_ONCE(fn->flows.limit);
-		ftq_parse_fill(&pkt, family, key, ent.accounts, &ent.pkt);
+		ftq_parse_words(&pkt, &ent.pkt.tuple);
+		if (ent.accounts)
+			ftq_parse_fill(&pkt, family, key, &ent.pkt);
 	}
 	policy = rcu_dereference(fd->policy);
 	class = pkt.dscp;
@@ -1013,10 +1018,15 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 
 	if (!win && likely(!READ_ONCE(fd->scope_all)))
 		return NF_ACCEPT;
-	if (unlikely(!win || skb != win->plain || fd->fn != win->fn ||
-		     !ftq_frame_bare(skb, state->out)))
+	if (unlikely(!win || skb != win->plain || fd->fn != win->fn))
 		return ftq_path_egress_any(priv, skb, state);
 
+	/* Seen already, and nothing was put before it since then? */
+	if (skb->data != win->bare) {
+		if (!ftq_frame_bare(skb, state->out))
+			return ftq_path_egress_any(priv, skb, state);
+		win->bare = skb->data;
+	}
 	win->seen = state->out;
 	if (win->first)
 		return ftq_path_give_pcp(fd, skb, state, win, &win->action);

@@ -25,6 +25,8 @@ struct ftq_tuple;
  * @first: the highest hooked device that the packet crossed; compared only
  * @seen: the last hooked device that saw the packet itself; of the same RCU
  *	section
+ * @bare: where the frame began when it was found to have neither tag nor session in its
+ *	bytes, on an Ethernet device; compared only, and valid only for @plain
  * @queue: device with a queue that the packet crossed; compared only
  * @action: what the packet's class gets by the binding that decided, valid if
  *	@first is set
@@ -42,6 +44,7 @@ struct ftq_window {
 	const struct ftq_tuple	*tuple;
 	const struct ftq_dev	*first;
 	const struct net_device	*seen;
+	const u8		*bare;
 	const struct net_device	*queue;
 	struct ftq_action	action;
 	union ftq_given		given;
