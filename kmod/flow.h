@@ -19,16 +19,16 @@
  * struct ftq_flow - counters of one flow, one direction
  *
  * Linked under ftq_flows->lock and found under RCU; freed one grace period
- * after it was unlinked. The fields from @packets to @given
- * are written by packets without a lock (receive scaling keeps a flow on one
- * CPU; where it does not, the last writer wins), read by dumps.
+ * after it was unlinked. The fields from @packets to @outcome are written by
+ * packets without a lock (receive scaling keeps a flow on one CPU; where it does
+ * not, the last writer wins), read by dumps, one by one.
  *
  * @node: entry of a bucket
  * @tuple: never changes
  * @packets: packets, a GSO packet counts as its segments
  * @bytes: IP bytes
  * @last: jiffies of the last packet
- * @given: to the last packet; read and written as one
+ * @given: to the last packet
  * @outcome: of the last packet
  * @hash: of @tuple
  * @first: jiffies64 of the first packet; under ftq_flows->lock while linked,
@@ -206,7 +206,7 @@ ftq_flow_last(const struct ftq_flows *flows, const struct ftq_simple *pkt, u8 fa
 	const struct ipv6hdr *ip6h = pkt->ip;
 	const struct iphdr *iph = pkt->ip;
 	const struct ftq_flow_last *last;
-	struct ftq_tuple *tuple;
+	const struct ftq_tuple *tuple;
 	struct ftq_flow *flow;
 
 	if (!FTQ_FLOW_LAST)
@@ -219,8 +219,8 @@ ftq_flow_last(const struct ftq_flows *flows, const struct ftq_simple *pkt, u8 fa
 
 	/* The protocols of a tunneled flow differ. */
 	tuple = &flow->tuple;
-	if (*ftq_words_at(tuple, FTQ_WORD_PORTS) != pkt->ports ||
-	    *ftq_words_at(tuple, FTQ_WORD_VIDS) != pkt->proto)
+	if (tuple->words[FTQ_WORD_PORTS / 2] != pkt->ports ||
+	    tuple->words[FTQ_WORD_VIDS / 2] != pkt->proto)
 		return NULL;
 	if (family == NFPROTO_IPV4)
 		return tuple->src[0] == iph->saddr && tuple->dst[0] == iph->daddr ?

@@ -67,7 +67,8 @@ void ftq_maps_free(struct list_head *maps);
 /**
  * union ftq_given - what a packet got, and by whom
  *
- * Of a flow's packets it mostly stays the same: compared, written and read as one.
+ * Of a flow's packets it mostly stays the same: compared, written and read as one, which
+ * with 32 bits takes two steps: a dump may see one packet's priority and another's device.
  *
  * @prio: skb->priority that was set, else 0
  * @oif: interface index of the device whose binding decided, 0: none

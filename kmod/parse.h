@@ -38,6 +38,7 @@ enum {
  * Compared and hashed as words: no padding, zeroed where not used.
  *
  * @word: all of it
+ * @words: the same, two by two
  * @src: IPv4 (first word) or IPv6 source address
  * @dst: IPv4 (first word) or IPv6 destination address
  * @sport: source port of TCP and UDP
@@ -53,6 +54,7 @@ enum {
 struct ftq_tuple {
 	union {
 		u32	word[FTQ_WORDS];
+		u64	words[FTQ_WORDS / 2];
 		struct {
 			__be32	src[4];
 			__be32	dst[4];
@@ -105,10 +107,6 @@ static __always_inline u64 ftq_words(u32 even, u32 odd)
 #endif
 }
 
-static __always_inline u64 *ftq_words_at(struct ftq_tuple *tuple, int even)
-{
-	return (u64 *)&tuple->word[even];
-}
 
 /**
  * struct ftq_tunnel - the tunnel that a flow's packets enter in
@@ -465,7 +463,8 @@ struct ftq_simple {
  * @vid: VLAN ID of the tag in the skb, 0: there is none
  * @pkt: filled if the answer is true
  *
- * What it says no to may still be of this shape: an IPv4 header with options.
+ * What it says no to may still be such a packet, if its IPv4 header has options, or its
+ * length is 0.
  *
  * Context: RCU, BH.
  * Return: false: ask ftq_parse().
@@ -508,7 +507,7 @@ ftq_parse_simple(const struct sk_buff *skb, const struct net_device *in, u8 fami
 	default:
 		return false;
 	}
-	/* A length of 0 stands for any, of what is not of one segment. */
+	/* Of 0: more than the field holds, or wrong; ftq_parse() takes skb->len. */
 	if (unlikely(!len) || skb_is_gso(skb))
 		return false;
 
@@ -526,19 +525,18 @@ ftq_parse_simple(const struct sk_buff *skb, const struct net_device *in, u8 fami
 static __always_inline void ftq_parse_words(const struct ftq_simple *simple,
 					    struct ftq_tuple *tuple)
 {
-	*ftq_words_at(tuple, FTQ_WORD_PORTS) = simple->ports;
-	*ftq_words_at(tuple, FTQ_WORD_VIDS) = simple->proto;
+	tuple->words[FTQ_WORD_PORTS / 2] = simple->ports;
+	tuple->words[FTQ_WORD_VIDS / 2] = simple->proto;
 }
 
 /**
- * ftq_parse_fill() - all else, as ftq_parse() has it
+ * ftq_parse_fill() - all else that accounting wants
  * @simple: filled by ftq_parse_simple()
  * @family: as it was
- * @key: encapsulation: at most the tag in the skb
- * @pkt: filled
+ * @pkt: addresses, segments and bytes are filled in
  */
 static __always_inline void ftq_parse_fill(const struct ftq_simple *simple, u8 family,
-					   u64 key, struct ftq_packet *pkt)
+					   struct ftq_packet *pkt)
 {
 	const struct ipv6hdr *ip6h = simple->ip;
 	const struct iphdr *iph = simple->ip;
@@ -553,12 +551,8 @@ static __always_inline void ftq_parse_fill(const struct ftq_simple *simple, u8 f
 		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
 		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
 	}
-	pkt->key = key;
 	pkt->bytes = simple->bytes;
 	pkt->segs = 1;
-	pkt->tci = 0;
-	pkt->dscp = simple->dscp;
-	pkt->vlan = key;
 }
 
 /* What there may be IP behind */

@@ -241,7 +241,7 @@ static void ftq_path_prio(struct sk_buff *skb, const struct ftq_policy *policy,
 /*
  * A packet that flowtables are given.
  *
- * @pkt: all that is known of it
+ * @pkt: what is known of it; of one of the most common shape what is wanted of it
  * @cleared: what it looked like
  * @flow: its flow, NULL: not known
  * @accounts: it is accounted on its flow
@@ -290,7 +290,8 @@ ftq_path_find_entry(const struct nf_hook_entries *entries, struct ftq_ingress *i
 
 	for (i = 0; i < entries->num_hook_entries; i++) {
 		if (ftq_path_is_entry(&entries->hooks[i], in)) {
-			WRITE_ONCE(in->slot, i);
+			if (READ_ONCE(in->slot) != i)
+				WRITE_ONCE(in->slot, i);
 			break;
 		}
 	}
@@ -345,7 +346,7 @@ ftq_path_call(const struct nf_hook_entries *entries, const struct nf_hook_entry 
 	end = &entries->hooks[entries->num_hook_entries];
 	outer = ftq_window_open(win);
 	for (; (verdict & NF_VERDICT_MASK) == NF_ACCEPT && entry < end; entry++) {
-		/* Once: the core rewrites the function of a hook that goes in place. */
+		/* What is called is what was looked at, if the first one for a second time. */
 		hook = READ_ONCE(entry->hook);
 		if (!ftq_ident_known(hook))
 			break;
@@ -450,7 +451,7 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 	if (!flow) {
 		ftq_parse_words(&pkt, &ent.pkt.tuple);
 		if (ent.accounts)
-			ftq_parse_fill(&pkt, family, key, &ent.pkt);
+			ftq_parse_fill(&pkt, family, &ent.pkt);
 	}
 	policy = rcu_dereference(fd->policy);
 	class = pkt.dscp;

@@ -8,7 +8,6 @@
 
 struct ftq_dev;
 struct ftq_net;
-struct ftq_packet;
 struct ftq_tuple;
 
 /**

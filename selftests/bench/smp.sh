@@ -73,7 +73,7 @@ handled()
 }
 
 # together COUNT HANDLED: the CPUs sent at the same time, four fifths of it (pktgen's
-# threads begin up to a tenth of a second apart), and each has itself taken its packets
+# threads begin some tenths of a second apart), and each has itself taken its packets
 # from both cables, or fails, with $why. HANDLED was before.
 together()
 {

@@ -252,6 +252,8 @@ static void floor_exit(void)
 		nf_unregister_net_hook(floor_net, &floor_hooks[floor_nr]);
 		dev_put(floor_hooks[floor_nr].dev);
 	}
+	/* Packets may still run in the hooks. */
+	synchronize_net();
 	put_net(floor_net);
 	kvfree(floor_flows);
 }
