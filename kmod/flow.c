@@ -497,10 +497,10 @@ int ftq_flows_start(struct ftq_flows *flows)
 		return 0;
 
 	/* From an earlier attempt it may be there. */
-	if (!flows->last)
+	if (FTQ_FLOW_LAST && !flows->last)
 		flows->last = alloc_percpu_gfp(struct ftq_flow_last,
 					       GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!flows->last)
+	if (FTQ_FLOW_LAST && !flows->last)
 		return -ENOMEM;
 	table = ftq_flow_table_alloc(flows, flows->limit);
 	if (!table)

@@ -142,7 +142,8 @@ struct ftq_flow_last {
  *	Published under RTNL, freed after a grace period
  * @next: larger or smaller table that is about to replace @table, else NULL;
  *	new flows go there
- * @last: of each CPU; allocated with the first binding, and there before any hook
+ * @last: of each CPU; allocated with the first binding, and there before any hook;
+ *	NULL without FTQ_FLOW_LAST
  * @gen: grows with each flow that is unlinked; written under @lock
  * @limit: most flows, 0: none are accounted; written under RTNL
  * @timeout: seconds without a packet until a flow is forgotten; written under

@@ -191,6 +191,23 @@ static __always_inline bool ftq_bytes_have(struct ftq_bytes bytes,
 	return likely(off + size <= bytes.len);
 }
 
+static __always_inline void ftq_parse_addrs(u8 family, const void *ip,
+					    struct ftq_tuple *tuple)
+{
+	const struct ipv6hdr *ip6h = ip;
+	const struct iphdr *iph = ip;
+
+	if (family == NFPROTO_IPV4) {
+		memset(tuple->src, 0, sizeof(tuple->src));
+		memset(tuple->dst, 0, sizeof(tuple->dst));
+		tuple->src[0] = iph->saddr;
+		tuple->dst[0] = iph->daddr;
+	} else {
+		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
+		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
+	}
+}
+
 /*
  * Read the IP header at @off into @ip, and what is of the flow into @tuple. False:
  * it cannot be read.
@@ -210,10 +227,6 @@ static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
 			return false;
 
 		tuple->proto = iph->protocol;
-		memset(tuple->src, 0, sizeof(tuple->src));
-		memset(tuple->dst, 0, sizeof(tuple->dst));
-		tuple->src[0] = iph->saddr;
-		tuple->dst[0] = iph->daddr;
 		ip->dscp = ipv4_get_dsfield(iph) >> 2;
 		/* 0 in a GSO packet of more than 64 KiB. */
 		ip->total = ntohs(iph->tot_len) ?: skb->len - off;
@@ -228,8 +241,6 @@ static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
 			return false;
 
 		tuple->proto = ip6h->nexthdr;
-		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
-		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
 		ip->dscp = ipv6_get_dsfield(ip6h) >> 2;
 		ip->hdrlen = sizeof(*ip6h);
 		ip->total = ip6h->payload_len ?
@@ -237,6 +248,7 @@ static __always_inline bool ftq_parse_ip(const struct sk_buff *skb,
 			    skb->len - off;
 		ip->fragment = false;
 	}
+	ftq_parse_addrs(family, bytes.data + off, tuple);
 	return true;
 }
 
@@ -538,19 +550,7 @@ static __always_inline void ftq_parse_words(const struct ftq_simple *simple,
 static __always_inline void ftq_parse_fill(const struct ftq_simple *simple, u8 family,
 					   struct ftq_packet *pkt)
 {
-	const struct ipv6hdr *ip6h = simple->ip;
-	const struct iphdr *iph = simple->ip;
-	struct ftq_tuple *tuple = &pkt->tuple;
-
-	if (family == NFPROTO_IPV4) {
-		memset(tuple->src, 0, sizeof(tuple->src));
-		memset(tuple->dst, 0, sizeof(tuple->dst));
-		tuple->src[0] = iph->saddr;
-		tuple->dst[0] = iph->daddr;
-	} else {
-		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
-		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
-	}
+	ftq_parse_addrs(family, simple->ip, &pkt->tuple);
 	pkt->bytes = simple->bytes;
 	pkt->segs = 1;
 }
