@@ -229,6 +229,12 @@ pktgen()
 	usec=0 usecs=() spans=()
 	for d in $devs; do
 		mapfile -t lines < "$dir/$d"
+		# Who starts it waits a moment, then until none sends: if one has not
+		# begun by then, not for that one
+		[[ ${lines[*]} != *Starting* ]] || {
+			busywait 60 eval '! grep -q Starting "$dir/$d"'
+			mapfile -t lines < "$dir/$d"
+		}
 		[[ ${lines[*]} =~ Result:\ OK:\ ([0-9]+)\( ]] ||
 			bail "pktgen: ${lines[*]: -1}"
 		usecs+=("${BASH_REMATCH[1]}")
