@@ -107,7 +107,6 @@ static __always_inline u64 ftq_words(u32 even, u32 odd)
 #endif
 }
 
-
 /**
  * struct ftq_tunnel - the tunnel that a flow's packets enter in
  *
