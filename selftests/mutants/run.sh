@@ -67,7 +67,11 @@ try()
 }
 
 for p; do
-	[ -e "$p" ] || continue
+	if [ ! -e "$p" ]; then
+		survived=$((survived + 1))
+		echo "$p: not in selftests/mutants"
+		continue
+	fi
 	if what=$(try "$p"); then
 		killed=$((killed + 1))
 	else
