@@ -256,10 +256,10 @@ static int ftq_nl_flow_tags(struct sk_buff *skb, const struct ftq_tuple *tuple)
 static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 			    const struct ftq_flow *flow, u64 first)
 {
-	const struct ftq_tuple *tuple = &flow->tuple;
-	const union ftq_given given = { .word = READ_ONCE(flow->given.word) };
-	u32 oif = given.oif;
 	const union ftq_outcome outcome = { .word = READ_ONCE(flow->outcome.word) };
+	const union ftq_given given = { .word = READ_ONCE(flow->given.word) };
+	const struct ftq_tuple *tuple = &flow->tuple;
+	u32 oif = given.oif;
 	unsigned long now = jiffies;
 	unsigned long last = READ_ONCE(flow->last);
 	void *msg;

@@ -337,8 +337,8 @@ ftq_path_call(const struct nf_hook_entries *entries, const struct nf_hook_entry 
 	      struct sk_buff *skb, const struct nf_hook_state *state,
 	      struct ftq_window *win, struct ftq_entered *ent, unsigned int verdict)
 {
-	const struct nf_hook_entry *end;
 	struct ftq_packet *pkt = &ent->pkt;
+	const struct nf_hook_entry *end;
 	struct ftq_net *fn = win->fn;
 	struct ftq_window *outer;
 	nf_hookfn *hook;
@@ -425,11 +425,11 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 	const struct nf_hook_entry *flowtable = entry + 1;
 	struct ftq_entered ent __uninitialized;
 	struct ftq_window win __uninitialized;
+	struct ftq_simple pkt __uninitialized;
 	const struct ftq_policy *policy;
 	struct ftq_net *fn = fd->fn;
-	struct ftq_window *outer;
-	struct ftq_simple pkt __uninitialized;
 	struct ftq_flow *flow = NULL;
+	struct ftq_window *outer;
 	unsigned int verdict;
 	u16 vid = 0;
 	u64 key = 0;

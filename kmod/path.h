@@ -29,12 +29,12 @@ struct ftq_tuple;
  * @queue: device with a queue that the packet crossed; compared only
  * @action: what the packet's class gets by the binding that decided, valid if
  *	@first is set
+ * @given: by the binding that decided; 0 before
  * @apart: segments came to @first one by one, valid if that and @gso are set
  * @esp: @seen saw it in one piece that ESP will make segments of
  * @gso: the packet entered as one of several segments
  * @flags: the three before
  * @outcome: class and DSCP of the packet, and what was done to it
- * @given: by the binding that decided; 0 before
  */
 struct ftq_window {
 	const struct sk_buff	*skb;
