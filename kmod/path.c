@@ -982,18 +982,22 @@ ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_stat
 	return ftq_path_give_pcp(fd, skb, state, win, action);
 }
 
-/* ftq_path_egress() on a device with bound ones above it. Only one can be meant. */
-static noinline unsigned int
-ftq_path_egress_upper(struct ftq_dev *fd, struct sk_buff *skb,
-		      const struct nf_hook_state *state, struct ftq_window *win,
-		      const struct ftq_policy *policy)
+/* What holds on a device with bound ones above it, if it is not what the first one has. */
+static noinline const struct ftq_target *
+ftq_path_other_upper(const struct ftq_policy *policy, u64 key)
 {
-	const struct ftq_target *target;
+	return ftq_policy_find(policy, key) ?: &policy->self;
+}
 
-	target = ftq_policy_find(policy, ftq_frame_key(skb)) ?: &policy->self;
-	if (!target->map)
-		return NF_ACCEPT;
-	return ftq_path_give(fd, skb, state, win, target);
+/* The same for one that may have some: of them only one can be meant. */
+static __always_inline const struct ftq_target *
+ftq_path_upper(const struct ftq_policy *policy, const struct sk_buff *skb)
+{
+	u64 key = ftq_frame_key(skb);
+
+	if (likely(policy->entry[0].key == key))
+		return &policy->entry[0].target;
+	return ftq_path_other_upper(policy, key);
 }
 
 /**
@@ -1015,6 +1019,7 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 {
 	struct ftq_window *win = ftq_window_of_task();
 	const struct ftq_policy *policy;
+	const struct ftq_target *target;
 	struct ftq_dev *fd = priv;
 
 	if (!win && likely(!READ_ONCE(fd->scope_all)))
@@ -1035,9 +1040,8 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 	policy = rcu_dereference(fd->policy);
 	if (unlikely(!policy))
 		return NF_ACCEPT;
-	if (policy->nr)
-		return ftq_path_egress_upper(fd, skb, state, win, policy);
-	if (!policy->self.map)
+	target = policy->nr ? ftq_path_upper(policy, skb) : &policy->self;
+	if (!target->map)
 		return NF_ACCEPT;
-	return ftq_path_give(fd, skb, state, win, &policy->self);
+	return ftq_path_give(fd, skb, state, win, target);
 }
