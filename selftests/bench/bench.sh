@@ -299,9 +299,11 @@ pkt_stop "$tap"
 
 # --- time ------------------------------------------------------------------
 
-# Small ratios need every round; for all others each fifth one does
+# What a goal is for needs every round; for all others each fifth one does
 often=" plain plain-again floor-hooks floor-lookup floor-prio-pcp floor-all floor-device unbound other-netns other-device "
-often+="prio prio-pcp all "
+often+="prio prio-pcp all plain-many floor-all-many all-many plain-miss floor-miss floor-miss-call all-miss "
+often+="skbedit nft-map slow-nft "
+[ -z "${ONLY-}" ] || often+="$ONLY "
 
 declare -A lost
 for ((round = 0; round < rounds; round++)); do
