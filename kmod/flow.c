@@ -14,6 +14,7 @@
  */
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/prefetch.h>
 #include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
@@ -274,6 +275,33 @@ static noinline bool ftq_flow_count_new(struct ftq_flows *flows,
 }
 
 /**
+ * ftq_flow_expect() - fetch what ftq_flow_count() will look at
+ * @flows: flows of the namespace
+ * @pkt: a packet that a flowtable has taken: it is at an egress hook
+ *
+ * Among many flows neither the bucket nor the flow, mostly its first, are in a cache.
+ * They can be until the packet has been sent.
+ *
+ * Context: RCU, BH.
+ */
+void ftq_flow_expect(const struct ftq_flows *flows, struct ftq_packet *pkt)
+{
+	const struct ftq_flow_table *table = rcu_dereference(flows->table);
+	const struct hlist_head *head;
+	struct ftq_flow *flow;
+
+	if (unlikely(!table))
+		return;
+	pkt->hash = ftq_flow_hash(flows, pkt);
+	pkt->hashed = true;
+	head = &table->bucket[ftq_flow_bucket(table, pkt->hash)];
+	flow = hlist_entry(rcu_access_pointer(hlist_first_rcu(head)), struct ftq_flow, node);
+	/* Any address can be prefetched, that of no flow, too. */
+	prefetch(&flow->tuple);
+	prefetchw(&flow->packets);
+}
+
+/**
  * ftq_flow_count() - account a packet that a flowtable took
  * @flows: flows of the namespace
  * @pkt: the packet
@@ -295,7 +323,7 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 	if (unlikely(!table))
 		return true;
 
-	hash = ftq_flow_hash(flows, pkt);
+	hash = pkt->hashed ? pkt->hash : ftq_flow_hash(flows, pkt);
 	flow = ftq_flow_find(table, pkt, hash);
 	if (unlikely(!flow))
 		return ftq_flow_count_new(flows, table, pkt, win, hash);

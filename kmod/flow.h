@@ -256,6 +256,7 @@ static __always_inline void ftq_flow_add(struct ftq_flow *flow, u16 segs, u32 by
 	FTQ_UPDATE(flow->outcome.word, win->outcome.word);
 }
 
+void ftq_flow_expect(const struct ftq_flows *flows, struct ftq_packet *pkt);
 bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		    const struct ftq_window *win);
 

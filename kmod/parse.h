@@ -128,20 +128,24 @@ struct ftq_tunnel {
  * @tunnel: the tunnel that it is in, set if @tuple.tunneled is
  * @key: its encapsulation, by which bindings of upper devices are found
  * @bytes: IP bytes; of a GSO packet, those of all its segments
+ * @hash: of @tuple and @tunnel, valid if @hashed is set: see ftq_flow_expect()
  * @segs: packets that it counts as
  * @tci: TCI of a C-tag at skb->data, which the flowtable compares; else 0
  * @dscp: DSCP (RFC 2474), 0..63; in a tunnel that of the header outside
  * @vlan: the tag in the skb is that of a VLAN; else it is only a priority
+ * @hashed: false at first
  */
 struct ftq_packet {
 	struct ftq_tuple	tuple;
 	struct ftq_tunnel	tunnel;
 	u64			key;
 	u32			bytes;
+	u32			hash;
 	u16			segs;
 	u16			tci;
 	u8			dscp;
 	bool			vlan;
+	bool			hashed;
 };
 
 /**
@@ -394,6 +398,7 @@ ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
 	tuple->iif = in->ifindex;
 	pkt->key = 0;
 	pkt->tci = 0;
+	pkt->hashed = false;
 
 	pkt->vlan = ftq_parse_vlan(skb, in);
 	if (pkt->vlan) {
@@ -552,6 +557,7 @@ static __always_inline void ftq_parse_fill(const struct ftq_simple *simple, u8 f
 	ftq_parse_addrs(family, simple->ip, &pkt->tuple);
 	pkt->bytes = simple->bytes;
 	pkt->segs = 1;
+	pkt->hashed = false;
 }
 
 /* What there may be IP behind */

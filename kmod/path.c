@@ -316,6 +316,7 @@ static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_n
 	win->plain = gso ? NULL : skb;
 	win->fn = fn;
 	win->tuple = tuple;
+	win->lookup = NULL;
 	win->first = NULL;
 	win->seen = NULL;
 	win->bare = NULL;
@@ -460,6 +461,8 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 				       &policy->bare, skb, class);
 	ftq_window_init(&win, fn, skb, false, flow ? &flow->tuple : &ent.pkt.tuple,
 			class, pkt.dscp);
+	if (!flow && ent.accounts)
+		win.lookup = &ent.pkt;
 	if (tagged) {
 		ent.cleared.changed = 0;
 		ftq_path_clear_outer(skb, true, &ent.cleared);
@@ -978,6 +981,8 @@ ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_stat
 {
 	const struct ftq_action *action = ftq_path_decide(fd, target, win);
 
+	if (win->lookup)
+		ftq_flow_expect(&win->fn->flows, win->lookup);
 	ftq_path_set_prio(skb, win, action);
 	return ftq_path_give_pcp(fd, skb, state, win, action);
 }

@@ -8,6 +8,7 @@
 
 struct ftq_dev;
 struct ftq_net;
+struct ftq_packet;
 struct ftq_tuple;
 
 /**
@@ -21,6 +22,7 @@ struct ftq_tuple;
  *	the devices that have seen it are Ethernet's
  * @fn: namespace
  * @tuple: the packet as it entered, without addresses
+ * @lookup: the packet, if its flow is yet to be looked up, else NULL
  * @first: the highest hooked device that the packet crossed; compared only
  * @seen: the last hooked device that saw the packet itself; of the same RCU
  *	section
@@ -41,6 +43,7 @@ struct ftq_window {
 	const struct sk_buff	*plain;
 	struct ftq_net		*fn;
 	const struct ftq_tuple	*tuple;
+	struct ftq_packet	*lookup;
 	const struct ftq_dev	*first;
 	const struct net_device	*seen;
 	const u8		*bare;
