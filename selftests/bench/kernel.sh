@@ -129,7 +129,7 @@ if [ ! -d "$dir" ]; then
 	: > "$log"
 	unpack
 	if [ -n "$smp" ]; then
-		patch -d "$src" -p1 < "$BENCH/smp.patch" >> "$log" ||
+		patch -d "$src" -p1 -F0 < "$BENCH/smp.patch" >> "$log" ||
 			die "smp.patch does not apply to $package; log: $log"
 	fi
 	msg "building $1 of $package (some minutes, once)"

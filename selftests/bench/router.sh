@@ -296,6 +296,7 @@ timed()
 		[ "$flows" -le 1000 ] || send "$flows"
 		counted
 		before=$way
+		! declare -F handled > /dev/null || queued=$(handled)
 		case $1 in
 		skewed*) send_skewed "$count" ;;
 		*)	send "$count" ;;

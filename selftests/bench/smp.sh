@@ -16,13 +16,13 @@
 # shellcheck source=selftests/bench/router.sh
 . "$(dirname "$0")/router.sh"
 [ "$(< /sys/devices/system/cpu/online)" = 0-1 ] || skip_all "the kernel has one CPU"
-rounds=${ROUNDS:-10} packets=${EACH:-4000000}
+rounds=${ROUNDS:-8} packets=${EACH:-10000000}
 mkdir -p "$FTQOS_OUT/smp"
 bench_router 1024
 
 # --- variants --------------------------------------------------------------
 
-kinds=(alone differ same) states=(plain floor-all prio-pcp all) names=()
+kinds=(alone differ same) states=(plain floor-all all) names=()
 
 # variants KIND TITLE: this traffic in all states
 variants()
@@ -35,7 +35,6 @@ variants()
 	printf '%s\t%s\tpacket\t-\t%s\n' \
 		"plain-$1" - "$2: plain flowtable" \
 		"floor-all-$1" "plain-$1" "... the least for all of it" \
-		"prio-pcp-$1" "plain-$1" "... ftqos: priority and PCP" \
 		"all-$1" "plain-$1" "... ftqos: everything on" \
 		>> "$FTQOS_OUT/smp/variants"
 }
@@ -51,8 +50,6 @@ to()
 	[ "$1" != "$state" ] || return 0
 	[ "$state" != floor-all ] || rmmod floor || bail "floor.ko stays"
 	case $1 in
-	prio-pcp) module on "config set flow-limit 0
-$all_on" "" ;;
 	all)	module on "$all_on" "" ;;
 	*)	module off ;;
 	esac
@@ -62,7 +59,8 @@ $all_on" "" ;;
 
 # --- two at the same time --------------------------------------------------
 
-# handled: what each CPU has taken from its queue
+# handled: what each CPU has taken from its queue; timed() puts what it is before the last
+# try into $queued
 handled()
 {
 	local line lines
@@ -73,14 +71,14 @@ handled()
 	done
 }
 
-# together COUNT HANDLED: the CPUs sent at the same time, four fifths of it (pktgen's
-# threads begin some tenths of a second apart), and each has itself taken its packets
-# from both cables, or fails, with $why. HANDLED was before.
+# together COUNT: in timed()'s last try the CPUs sent at the same time, four fifths of it
+# (pktgen's threads begin some tenths of a second apart), and each has itself taken its
+# packets from both cables, or fails, with $why.
 together()
 {
 	local before first=0 i last='' longest=0 now span
 
-	read -r -a before <<< "$2"
+	read -r -a before <<< "$queued"
 	read -r -a now <<< "$(handled)"
 	for i in "${!spans[@]}"; do
 		read -r -a span <<< "${spans[i]}"
@@ -105,21 +103,18 @@ ours()
 	said=$(ftqos -n "$router" -j stats show | jq .offloaded_packets)
 }
 
-# exact STATE TRAFFIC LEFT SAID: what the module has counted since ours() and flow flush
+# exact TRAFFIC LEFT SAID: what the module has counted since ours() and flow flush
 # is what was sent, or fails, with $why. Of IP they have 46 octets.
 exact()
 {
 	local flows=1 got want
 
-	[ "$2" != differ ] || flows=2
+	[ "$1" != differ ] || flows=2
 	ours
-	left=$((left - $3))
-	got="$((said - $4)) offloaded" want="$left offloaded"
-	if [ "$1" = all ]; then
-		got+=", $(ftqos -n "$router" -j flow show | jq -r '"\(length) flows, " +
-			"\(map(.packets) | add) packets, \(map(.bytes) | add) octets"')"
-		want+=", $flows flows, $left packets, $((left * 46)) octets"
-	fi
+	left=$((left - $2))
+	got="$((said - $3)) offloaded, $(ftqos -n "$router" -j flow show |
+		jq -r '"\(length) flows, \(map(.packets) | add) packets, \(map(.bytes) | add) octets"')"
+	want="$left offloaded, $flows flows, $left packets, $((left * 46)) octets"
 	why="$got instead of $want"
 	[ "$left" -gt 0 ] && [ "$got" = "$want" ]
 }
@@ -141,17 +136,15 @@ for ((round = 0; round < rounds; round++)); do
 		n=${names[round % 2 ? ${#names[@]} - 1 - i : i]}
 		s=${n%-*} t=${n##*-}
 		to "$s"
-		case $s in
-		prio-pcp|all)
+		if [ "$s" = all ]; then
 			# Then both CPUs' first packets want to make the flow
 			ftqos -n "$router" flow flush || bail "no flow flush"
 			ours
-			since=("$left" "$said") ;;
-		esac
+			since=("$left" "$said")
+		fi
 		count=$packets
 		[ "$t" != alone ] || count=$((packets / 3))
-		queued=$(handled)
-		if timed "$t" "$count" && together "$count" "$queued"; then
+		if timed "$t" "$count" && together "$count"; then
 			line=$n$'\t'$round
 			for us in "${usecs[@]}"; do
 				us=$((us * 10000 / count))
@@ -162,15 +155,13 @@ for ((round = 0; round < rounds; round++)); do
 			lost[$n]=$((${lost[$n]-0} + 1))
 			note "$n: $why"
 		fi
-		case $s in
-		prio-pcp|all)
-			if exact "$s" "$t" "${since[@]}"; then
-				exact=$((exact + 1))
-			else
-				wrong=$((wrong + 1))
-				note "$n: $why"
-			fi ;;
-		esac
+		[ "$s" = all ] || continue
+		if exact "$t" "${since[@]}"; then
+			exact=$((exact + 1))
+		else
+			wrong=$((wrong + 1))
+			note "$n: $why"
+		fi
 	done
 	note "round $((round + 1)) of $rounds, $(cut -d. -f1 /proc/uptime) s"
 done
@@ -180,5 +171,5 @@ for n in "${names[@]}"; do
 		test $((${lost[$n]-0} * 4)) -lt "$rounds"
 done
 check_eq "the module has counted each packet once" \
-	"$((rounds * 6)) times, 0 wrong" "$exact times, $wrong wrong"
+	"$((rounds * 3)) times, 0 wrong" "$exact times, $wrong wrong"
 finish
