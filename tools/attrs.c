@@ -76,6 +76,7 @@ static const struct attr_desc flow_attrs[] = {
 	[NF_FLOW_QOS_A_FLOW_TUN_SRC_V6] = { "tun-src-v6", NULL },
 	[NF_FLOW_QOS_A_FLOW_TUN_DST_V4] = { "tun-dst-v4", NULL },
 	[NF_FLOW_QOS_A_FLOW_TUN_DST_V6] = { "tun-dst-v6", NULL },
+	[NF_FLOW_QOS_A_FLOW_DSCP_OUT] = { "dscp-out", NULL },
 };
 
 SET(flow_set, "flow", flow_attrs);
