@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Maps: from a class (a DSCP) to skb->priority and PCP.
+ * Maps: from a class (a DSCP) to skb->priority, PCP and DSCP.
  */
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>

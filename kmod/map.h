@@ -15,8 +15,7 @@ struct ftq_net;
  * @pcp: PCP to set (0..7, IEEE 802.1Q clause 6.9.3), or NF_FLOW_QOS_PCP_VLAN:
  *	that of the VLAN device's egress-qos-map, unless @keep has
  *	NF_FLOW_QOS_ACTION_PCP
- * @dscp: reserved for DSCP rewriting; NF_FLOW_QOS_ACTION_DSCP is always in
- *	@keep until the module can do it
+ * @dscp: DSCP to set (0..63, RFC 2474), unless @keep has NF_FLOW_QOS_ACTION_DSCP
  * @keep: enum nf_flow_qos_action bits of the values that stay as they are
  */
 struct ftq_action {
@@ -89,6 +88,7 @@ union ftq_given {
  * @dscp: DSCP as it came
  * @pcp: PCP that was given to the outermost tag, if @done says so; else 0
  * @done: enum nf_flow_qos_action bits of what was set
+ * @dscp_out: DSCP that was given, if @done says so; else 0
  * @word: all of it
  */
 union ftq_outcome {
@@ -97,8 +97,9 @@ union ftq_outcome {
 		u8	dscp;
 		u8	pcp;
 		u8	done;
+		u8	dscp_out;
 	};
-	u32		word;
+	u64		word;
 };
 
 #endif /* FTQ_MAP_H */

@@ -46,7 +46,7 @@ struct ftq_nl_filter {
 	struct ftq_nl_prefix	dst;
 };
 
-/* Room for the attributes of a flow: 24, the addresses the largest. */
+/* Room for the attributes of a flow: 25, the addresses the largest. */
 #define FTQ_NL_FLOW_SIZE	512
 
 /* State of a dump: allocated by its start, freed by its end. */
@@ -241,6 +241,19 @@ static int ftq_nl_flow_put_tunnel(struct sk_buff *skb,
 	       nla_put(skb, NF_FLOW_QOS_A_FLOW_TUN_DST_V6, sizeof(tunnel->dst), tunnel->dst);
 }
 
+/* Out of a tunnel a packet has a DSCP that nobody has looked at. */
+static int ftq_nl_flow_put_dscp_out(struct sk_buff *skb,
+				    const struct ftq_flow *flow,
+				    union ftq_outcome outcome)
+{
+	if (outcome.done & NF_FLOW_QOS_ACTION_DSCP)
+		return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP_OUT,
+				   outcome.dscp_out);
+	if (flow->tuple.tunneled)
+		return 0;
+	return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP_OUT, outcome.dscp);
+}
+
 static int ftq_nl_flow_tags(struct sk_buff *skb, const struct ftq_tuple *tuple)
 {
 	int i;
@@ -279,6 +292,7 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 	    ftq_nl_flow_put_tunnel(skb, flow) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_CLASS, outcome.class) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, outcome.dscp) ||
+	    ftq_nl_flow_put_dscp_out(skb, flow, outcome) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PRIO &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, given.prio)) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PCP &&

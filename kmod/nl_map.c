@@ -79,9 +79,8 @@ static int ftq_nl_entry(const struct nlattr *nest, struct ftq_map_table *table,
 
 	attr = tb[NF_FLOW_QOS_A_ENTRY_DSCP];
 	if (attr) {
-		NL_SET_ERR_MSG_ATTR(extack, attr,
-				    "this module does not rewrite the DSCP: use dscp keep");
-		return -EOPNOTSUPP;
+		action->dscp = nla_get_u32(attr);
+		action->keep &= ~NF_FLOW_QOS_ACTION_DSCP;
 	}
 
 	attr = tb[NF_FLOW_QOS_A_ENTRY_PCP];
@@ -102,8 +101,10 @@ static int ftq_nl_entry(const struct nlattr *nest, struct ftq_map_table *table,
 		action->prio = 0;
 	if (keep & NF_FLOW_QOS_ACTION_PCP)
 		action->pcp = 0;
+	if (keep & NF_FLOW_QOS_ACTION_DSCP)
+		action->dscp = 0;
 	if (!keep && !tb[NF_FLOW_QOS_A_ENTRY_PRIO] &&
-	    !tb[NF_FLOW_QOS_A_ENTRY_PCP]) {
+	    !tb[NF_FLOW_QOS_A_ENTRY_PCP] && !tb[NF_FLOW_QOS_A_ENTRY_DSCP]) {
 		NL_SET_ERR_MSG_ATTR(extack, nest, "an entry has no action");
 		return -EINVAL;
 	}
@@ -182,6 +183,8 @@ static int ftq_nl_map_fill(struct sk_buff *skb, const struct ftq_net *fn,
 		     nla_put_u32(skb, NF_FLOW_QOS_A_ENTRY_PRIO, action->prio)) ||
 		    (!(action->keep & NF_FLOW_QOS_ACTION_PCP) &&
 		     nla_put_u32(skb, NF_FLOW_QOS_A_ENTRY_PCP, action->pcp)) ||
+		    (!(action->keep & NF_FLOW_QOS_ACTION_DSCP) &&
+		     nla_put_u32(skb, NF_FLOW_QOS_A_ENTRY_DSCP, action->dscp)) ||
 		    nla_put_u32(skb, NF_FLOW_QOS_A_ENTRY_KEEP, action->keep))
 			goto cancel;
 		nla_nest_end(skb, nest);
@@ -317,8 +320,7 @@ int ftq_nl_map_dump(struct sk_buff *skb, struct netlink_callback *cb)
  * @info: request, parsed
  *
  * Context: genl_mutex is held; takes RTNL.
- * Return: 0, -EINVAL (name, entries), -EEXIST, -ENOSPC, -ENOENT (from), -EOPNOTSUPP
- * (an action that this module does not know), -ENOMEM.
+ * Return: 0, -EINVAL (name, entries), -EEXIST, -ENOSPC, -ENOENT (from), -ENOMEM.
  */
 int ftq_nl_map_new(struct sk_buff *skb, struct genl_info *info)
 {
@@ -390,7 +392,7 @@ out:
  * @info: request, parsed
  *
  * Context: genl_mutex is held; takes RTNL.
- * Return: 0, -EINVAL, -ENOENT, -EOPNOTSUPP, -ENOMEM.
+ * Return: 0, -EINVAL, -ENOENT, -ENOMEM.
  */
 int ftq_nl_map_set(struct sk_buff *skb, struct genl_info *info)
 {

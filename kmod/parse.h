@@ -129,6 +129,8 @@ struct ftq_tunnel {
  * @key: its encapsulation, by which bindings of upper devices are found
  * @bytes: IP bytes; of a GSO packet, those of all its segments
  * @hash: of @tuple and @tunnel, valid if @hashed is set: see ftq_flow_expect()
+ * @len: IP bytes of the packet in one piece, without a tunnel's header; set where that
+ *	is not @bytes: if it is a GSO packet or @tuple.tunneled is set
  * @segs: packets that it counts as
  * @tci: TCI of a C-tag at skb->data, which the flowtable compares; else 0
  * @dscp: DSCP (RFC 2474), 0..63; in a tunnel that of the header outside
@@ -141,6 +143,7 @@ struct ftq_packet {
 	u64			key;
 	u32			bytes;
 	u32			hash;
+	u32			len;
 	u16			segs;
 	u16			tci;
 	u8			dscp;
@@ -272,6 +275,7 @@ static noinline u32 ftq_parse_tunnel(const struct sk_buff *skb,
 	tuple->tunneled = 1;
 	if (!ftq_parse_ip(skb, bytes, off, tuple->family, tuple, &ip))
 		return 0;
+	pkt->len = ip.total;
 	return ip.hdrlen;
 }
 
@@ -313,6 +317,8 @@ static noinline void ftq_parse_gso(const struct sk_buff *skb,
 {
 	u32 hdrlen = ftq_parse_gso_hdrlen(skb, off, thoff, pkt->tuple.proto);
 
+	if (!pkt->tuple.tunneled)
+		pkt->len = pkt->bytes;
 	/* gso_segs of a packet from a guest is not to be trusted. */
 	if (pkt->bytes > hdrlen)
 		pkt->segs = DIV_ROUND_UP(pkt->bytes - hdrlen,

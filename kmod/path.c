@@ -28,6 +28,7 @@
 #include <net/sock.h>
 
 #include "binding.h"
+#include "dscp.h"
 #include "frame.h"
 #include "hook.h"
 #include "ident.h"
@@ -309,14 +310,15 @@ static noinline bool ftq_path_is_known(struct ftq_ingress *in, nf_hookfn *hook)
 
 static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_net *fn,
 					    const struct sk_buff *skb, bool gso,
-					    const struct ftq_tuple *tuple, u8 class,
-					    u8 dscp)
+					    const struct ftq_tuple *tuple, u32 len,
+					    u8 class, u8 dscp)
 {
 	win->skb = skb;
 	win->plain = gso ? NULL : skb;
 	win->fn = fn;
 	win->tuple = tuple;
 	win->lookup = NULL;
+	win->len = len;
 	win->first = NULL;
 	win->seen = NULL;
 	win->bare = NULL;
@@ -402,8 +404,10 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 	class = ent.pkt.dscp;
 	if (likely(policy))
 		class = ftq_path_class(ftq_policy_target(policy, ent.pkt.key), skb, class);
-	ftq_window_init(&win, fn, skb, skb_is_gso(skb), &ent.pkt.tuple, class,
-			ent.pkt.dscp);
+	ftq_window_init(&win, fn, skb, skb_is_gso(skb), &ent.pkt.tuple,
+			skb_is_gso(skb) || ent.pkt.tuple.tunneled ? ent.pkt.len :
+								    ent.pkt.bytes,
+			class, ent.pkt.dscp);
 	ftq_path_clear(skb, ent.pkt.tci, ent.pkt.vlan, &ent.cleared);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
 		ftq_path_prio(skb, policy, &win, &ent.cleared);
@@ -460,7 +464,7 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 		class = ftq_path_class(tagged ? ftq_policy_target(policy, key) :
 				       &policy->bare, skb, class);
 	ftq_window_init(&win, fn, skb, false, flow ? &flow->tuple : &ent.pkt.tuple,
-			class, pkt.dscp);
+			pkt.bytes, class, pkt.dscp);
 	if (!flow && ent.accounts)
 		win.lookup = &ent.pkt;
 	if (tagged) {
@@ -858,6 +862,17 @@ static __always_inline void ftq_path_set_prio(struct sk_buff *skb,
 	win->outcome.done |= NF_FLOW_QOS_ACTION_PRIO;
 }
 
+/* The same of the DSCP. What has a tunnel's header outside, or IPsec's, keeps it. */
+static void ftq_path_set_dscp(struct sk_buff *skb, const struct ftq_frame *frame,
+			      struct ftq_window *win)
+{
+	if (!ftq_dscp_own(skb, frame, win) ||
+	    !ftq_dscp_write(skb, frame, win->action.dscp))
+		return;
+	win->outcome.dscp_out = win->action.dscp;
+	win->outcome.done |= NF_FLOW_QOS_ACTION_DSCP;
+}
+
 /* The packet in the window, or a segment of it. */
 static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 			       const struct nf_hook_state *state,
@@ -879,8 +894,11 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 	}
 
 	/* Segments come to the highest device one by one. */
-	if (win->first == fd)
+	if (win->first == fd) {
 		ftq_path_set_prio(skb, win, &win->action);
+		if (!(win->action.keep & NF_FLOW_QOS_ACTION_DSCP))
+			ftq_path_set_dscp(skb, frame, win);
+	}
 	if (!(win->action.keep & NF_FLOW_QOS_ACTION_PCP) &&
 	    ftq_path_set_pcp(skb, state->out, frame, &win->action, true,
 			     &win->outcome.pcp))
@@ -893,7 +911,9 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
  * them (a bridged one may still have that of a container). PPP devices make a
  * packet forget where it was received: behind a session all those without a
  * socket are taken for forwarded ones, and some that the kernel itself sends are
- * among these (answers of nft's reject, IGMP): they get a PCP there.
+ * among these (answers of nft's reject, IGMP): they get a PCP there, but no DSCP. Nor
+ * do ESP and AH, which may be the router's own: a forwarded packet that a policy leads
+ * to IPsec still says that it was received.
  */
 static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 					struct sk_buff *skb,
@@ -906,7 +926,8 @@ static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 	const struct ftq_map_table *table;
 	const struct ftq_target *target;
 	struct ftq_action action;
-	u8 dscp, proto, pcp, done = 0;
+	u8 class, dscp, proto, pcp, done = 0;
+	bool given, top;
 
 	if (!policy || skb_shared(skb) ||
 	    (skb->sk && net_eq(sock_net(skb->sk), state->net)) ||
@@ -917,17 +938,29 @@ static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 	    !ftq_frame_ip(skb, frame, &dscp, &proto))
 		return;
 
+	/* Only where a device is above, and below a PPP device, another hook was before. */
+	class = dscp;
+	given = (frame->key || !list_empty(&state->out->adj_list.upper)) &&
+		ftq_dscp_given(skb, state->out, dscp, &class);
 	table = rcu_dereference(target->map->table);
-	action = table->action[dscp];
+	action = table->action[class];
 
 	/*
 	 * Routed packets with a tag or a session have crossed the device that it
 	 * is of, and were given it before that one's tc and qdisc.
 	 */
-	if (!(action.keep & NF_FLOW_QOS_ACTION_PRIO) &&
-	    (!frame->key || netif_is_bridge_port(state->out))) {
+	top = !frame->key || netif_is_bridge_port(state->out);
+	if (!(action.keep & NF_FLOW_QOS_ACTION_PRIO) && top) {
 		skb->priority = action.prio;
 		done |= NF_FLOW_QOS_ACTION_PRIO;
+	}
+	if (!given && top && skb->skb_iif) {
+		if (!(action.keep & NF_FLOW_QOS_ACTION_DSCP) &&
+		    proto != IPPROTO_ESP && proto != IPPROTO_AH &&
+		    ftq_dscp_write(skb, frame, action.dscp))
+			done |= NF_FLOW_QOS_ACTION_DSCP;
+		ftq_dscp_note(done & NF_FLOW_QOS_ACTION_DSCP ? skb : NULL,
+			      state->out, action.dscp, class);
 	}
 	if (!(action.keep & NF_FLOW_QOS_ACTION_PCP) &&
 	    ftq_path_set_pcp(skb, state->out, frame, &action, false, &pcp))
@@ -958,6 +991,17 @@ ftq_path_egress_any(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/* ftq_path_set_dscp() of a frame that nobody has read */
+static noinline void ftq_path_set_dscp_of(struct sk_buff *skb,
+					  const struct nf_hook_state *state,
+					  struct ftq_window *win)
+{
+	struct ftq_frame frame;
+
+	ftq_frame_read(skb, state->out, &frame);
+	ftq_path_set_dscp(skb, &frame, win);
+}
+
 /* For frames without a tag in their bytes, once it is decided what they get. */
 static __always_inline unsigned int
 ftq_path_give_pcp(struct ftq_dev *fd, struct sk_buff *skb,
@@ -984,6 +1028,8 @@ ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_stat
 	if (win->lookup)
 		ftq_flow_expect(&win->fn->flows, win->lookup);
 	ftq_path_set_prio(skb, win, action);
+	if (unlikely(!(action->keep & NF_FLOW_QOS_ACTION_DSCP)))
+		ftq_path_set_dscp_of(skb, state, win);
 	return ftq_path_give_pcp(fd, skb, state, win, action);
 }
 

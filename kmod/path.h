@@ -23,6 +23,8 @@ struct ftq_tuple;
  * @fn: namespace
  * @tuple: the packet as it entered, without addresses
  * @lookup: the packet, if its flow is yet to be looked up, else NULL
+ * @len: IP bytes of the packet in one piece, without the header of a tunnel that it
+ *	entered in
  * @first: the highest hooked device that the packet crossed; compared only
  * @seen: the last hooked device that saw the packet itself; of the same RCU
  *	section
@@ -48,6 +50,7 @@ struct ftq_window {
 	const struct net_device	*seen;
 	const u8		*bare;
 	const struct net_device	*queue;
+	u32			len;
 	struct ftq_action	action;
 	union ftq_given		given;
 	union {
