@@ -298,6 +298,12 @@ static void print_class(const char *key, const char *head, const struct nlattr *
 		out_str(NULL, head, class_text(attr_u32(a, 0), buf, sizeof(buf)));
 }
 
+static bool dscp_changed(const struct nlattr **tb)
+{
+	return attr_u32(tb[NF_FLOW_QOS_A_FLOW_DSCP_OUT], 0) !=
+	       attr_u32(tb[NF_FLOW_QOS_A_FLOW_DSCP], 0);
+}
+
 /* Inside an item or a record. */
 void flow_print_keys(const struct nlmsghdr *nlh)
 {
@@ -326,6 +332,9 @@ void flow_print_keys(const struct nlmsghdr *nlh)
 		      tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V6], NULL);
 	print_class("class", "CLASS", tb[NF_FLOW_QOS_A_FLOW_CLASS]);
 	print_class("dscp", "DSCP", tb[NF_FLOW_QOS_A_FLOW_DSCP]);
+	/* In text only where it says something new. */
+	if (opts.json || dscp_changed(tb))
+		print_class("dscp_out", "DSCP-OUT", tb[NF_FLOW_QOS_A_FLOW_DSCP_OUT]);
 	if (tb[NF_FLOW_QOS_A_FLOW_PRIO]) {
 		uint32_t prio = attr_u32(tb[NF_FLOW_QOS_A_FLOW_PRIO], 0);
 
@@ -418,6 +427,8 @@ void flow_print_line(const struct nlmsghdr *nlh)
 	line_address("tun_dst", tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V4],
 		     tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V6]);
 	line_class("dscp", tb[NF_FLOW_QOS_A_FLOW_DSCP]);
+	if (dscp_changed(tb))
+		line_class("dscp_out", tb[NF_FLOW_QOS_A_FLOW_DSCP_OUT]);
 	line_class("class", tb[NF_FLOW_QOS_A_FLOW_CLASS]);
 	a = tb[NF_FLOW_QOS_A_FLOW_PRIO];
 	if (a)
@@ -435,8 +446,8 @@ static void begin_flows(void *data)
 {
 	static const char *const columns[] = {
 		"IN", "VLAN", "PPPOE", "TUN-SRC", "TUN-DST", "PROTO", "SOURCE",
-		"DESTINATION", "OUT", "DSCP", "CLASS", "PRIO", "PCP", "PACKETS",
-		"BYTES", "AGE", "IDLE", NULL,
+		"DESTINATION", "OUT", "DSCP", "CLASS", "PRIO", "PCP", "DSCP-OUT",
+		"PACKETS", "BYTES", "AGE", "IDLE", NULL,
 	};
 
 	(void)data;

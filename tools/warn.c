@@ -42,7 +42,7 @@ static const struct {
 	},
 	[NF_FLOW_QOS_DEV_STATE_NO_EGRESS_HOOK] = {
 		"the kernel has no netdev egress hooks",
-		"build it with CONFIG_NETFILTER_EGRESS for PCP and for maps of single devices",
+		"build it with CONFIG_NETFILTER_EGRESS for PCP, DSCP and maps of single devices",
 	},
 	[NF_FLOW_QOS_DEV_STATE_ORDER_BLOCKED] = {
 		"another ingress chain stands before a flowtable",
@@ -127,7 +127,7 @@ void make_warnings(struct status *s)
 		warn(s, "the module is version %s, this command %s: install both from one release",
 		     s->version, FTQOS_VERSION);
 	if (!s->egress_hook)
-		warn(s, "the kernel is built without CONFIG_NETFILTER_EGRESS: PCP cannot be set, and prio comes from the any binding alone");
+		warn(s, "the kernel is built without CONFIG_NETFILTER_EGRESS: PCP and DSCP cannot be set, and prio comes from the any binding alone");
 	warn_devices(s);
 	warn_flowtables(s);
 	warn_hardware(s);

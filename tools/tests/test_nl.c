@@ -184,6 +184,11 @@ static void flow_line(void)
 	flow_print_line(finish(&m));
 	CHECK_STR(out_peek(), " proto tcp src 10.0.0.1 sport 7 dst 2001::1 vlan 10 vlan 20 dscp ef prio 1:10 packets 5000000000\n");
 	out_drop();
+	msg_u32(&m, NF_FLOW_QOS_A_FLOW_DSCP_OUT, 34);
+	out_begin();
+	flow_print_line(finish(&m));
+	CHECK(strstr(out_peek(), " dscp ef dscp_out af41 prio 1:10 "));
+	out_drop();
 	msg_free(&m);
 	/* Nothing in it, nothing printed. */
 	msg_init(&m, NF_FLOW_QOS_CMD_FLOW_NEW_NTF, 0, "%s", "");

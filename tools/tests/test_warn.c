@@ -255,7 +255,7 @@ static void queue_above_tag(void)
 	set_qdisc(&s, WAN7, "cake");
 	add_dev(&s, "wan0.7", WAN7, "default");
 	s.egress_hook = false;
-	SAYS(&s, "CONFIG_NETFILTER_EGRESS", "PCP cannot be set");
+	SAYS(&s, "CONFIG_NETFILTER_EGRESS", "PCP and DSCP cannot be set");
 	end(&s);
 }
 
