@@ -178,8 +178,6 @@ refused 2 "unknown preset \"../presets/dot1q\"; .*" \
 refused 2 'map "default": a map of this name exists; change it with .ftqos map set.' \
 	map add default
 refused 2 'map "default": the map default always exists: .*' map del default
-refused 2 'map "default": this module does not rewrite the DSCP: use dscp keep .*' \
-	map set default ef dscp cs5
 bound="; 'ftqos dev show' lists the bound devices"
 refused 2 "device \"d0\": the device is not bound: bind it with dev set$bound" \
 	dev show d0
@@ -246,8 +244,6 @@ restore_refused 1 3 'unknown command "sett"' \
 restore_refused 2 3 'device "d9": no device of this name' \
 	'map add new' 'map set default all prio 1' 'dev set d9 map new' \
 	'config set flow-limit 9'
-restore_refused 2 2 'not rewrite the DSCP' \
-	'dev set d1' 'map set default ef,va dscp cs1' 'dev set d0 trust none'
 restore_refused 1 2 'flow-limit 4194305 is out of range' \
 	'dev set d1' 'config set flow-limit 4194305'
 restore_refused 2 3 'has not added a map of this name' \

@@ -209,8 +209,7 @@ def refusals(ynl, raw):
             "map-set", {"entry": {"class": 1, "prio": 1}})
     refused(ynl, "the attribute of a nest is named",
             {"bad-attr": ".entry.dscp"}, "map-set",
-            {"name": "lab", "entry": {"class": 1, "dscp": 3}},
-            errno.EOPNOTSUPP)
+            {"name": "lab", "entry": {"class": 1, "dscp": 64}}, errno.ERANGE)
     refused(ynl, "a value out of range is the attribute at fault",
             {"bad-attr": ".entry.pcp"}, "map-set",
             {"name": "lab", "entry": {"class": 1, "pcp": 9}}, errno.ERANGE)
