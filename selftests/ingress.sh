@@ -139,15 +139,22 @@ check_eq "... and tells it of each flow, without a PCP" \
 		map([.class, .prio, .pcp]) | tojson' flow show)"
 # Forth and back
 check_eq "... and counts it" "80 0" "$(q '"\(.prio_set) \(.pcp_set)"' stats)"
+ftqos -n "$router" map set voice ef dscp cs7
+round "a DSCP is not set" 5 3
+check_eq "... nor counted, nor told of" '0 [[46,46],[46,46],[8,8],[8,8]]' \
+	"$(q .dscp_set stats) $(q '[.[] | select(.sport >= 6000)] |
+		sort_by(-.class) | map([.dscp, .dscp_out]) | tojson' flow show)"
 ftqos -n "$router" map set voice ef prio 2
 round "a change holds for flows that are offloaded" 2 3
 ftqos -n "$router" map set voice cs1 prio keep
 round "keep: what had a priority keeps it" 2 4
 phase "$up_pid" "$up"
 pkt_stop "$up_pid"
-check_eq "all packets left in VLAN 7, none with a PCP" '[160,160]' \
+check_eq "all packets left in VLAN 7, none with a PCP, with the DSCP they came with" \
+	'[200,200]' \
 	"$(jq -c -n '[inputs | select(.dport == 5000 and .seq)] |
-		[length, ([.[] | select(.vid == 7 and .pcp == 0)] | length)]' \
+		[length, ([.[] | select(.vid == 7 and .pcp == 0 and
+			(.dscp == 46 or .dscp == 8))] | length)]' \
 		"$up")"
 ftqos -n "$router" map set voice cs1 prio 3
 

@@ -577,7 +577,8 @@ bond_below_vlan7()
 {
 	ip -batch - -n "$router" <<- END || bail "no bond"
 		link del wan0.7
-		link set wan0 down name port0
+		link set wan0 down
+		link set wan0 name port0
 		link add wan0 type bond mode active-backup
 		link set port0 master wan0
 		link set wan0 up

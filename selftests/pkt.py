@@ -25,7 +25,7 @@ written there as soon as packets are captured or answered.
 
 A captured packet is a line of JSON: tags (outermost first; tpid, vid, pcp,
 dei), vid, pcp and dei of the outermost (null if there is none), dscp, ecn,
-ttl (IPv6: hop limit), family, proto, src, dst, sport, dport, len (of the IP
+ttl (IPv6: hop limit), sum (1: that of the IPv4 header is right), family, proto, src, dst, sport, dport, len (of the IP
 packet), frame (of the frame as it was on the wire), dir ("in" or "out"), and
 seq (what send, raw and client put into the payload), time (milliseconds of the
 monotonic clock), inner (of proto "ipip" and "ipv6": the packet inside); with
@@ -201,7 +201,8 @@ def parse_ip(frame, at, kind):
     out = {}
     if kind == 0x0800:
         octets, tos, length = struct.unpack_from("!BBH", frame, at)
-        out.update(family="ipv4", len=length)
+        out.update(family="ipv4", len=length,
+                   sum=int(not checksum(frame[at:at + (octets & 15) * 4])))
         family = socket.AF_INET
         fragment = struct.unpack_from("!H", frame, at + 6)[0] & 0x1fff
         ttl, proto = frame[at + 8], frame[at + 9]

@@ -180,6 +180,53 @@ else
 	check_eq "flow show: nothing out of the tunnel" "" "$(flows wan0 .)"
 fi
 
+# --- DSCPs are set, but none in or of a tunnel -----------------------------------
+
+# dscps: of the last packets towards the server, outside and inside
+dscps()
+{
+	phase "$up_pid" "$up"
+	talk_or_bail "ping 2 64 *"
+	phase "$up_pid" "$up"
+	tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
+		jq -r 'select(.inner.dport == 5000) |
+			"\(.proto) \(.inner.proto) \(.dscp) \(.inner.dscp) \(.inner.ecn)"' |
+		sort -u
+}
+as_ever=$(dscps)
+ftqos -n "$router" -b - <<- END || bail "cannot set DSCPs"
+	stats reset
+	map set default ef dscp cs1
+	map set default af41 dscp cs2
+END
+check_eq "below the tunnel's device: no DSCP is set, outside or inside" \
+	"$as_ever 0" "$(dscps) $(ftqos -n "$router" -j stats show | jq .dscp_set)"
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev del wan0.7
+	dev set any
+END
+want=$as_ever
+((both_ways)) ||
+	want=$(sed 's/ 46 \([0-9]\)$/ 8 \1/; s/ 34 \([0-9]\)$/ 16 \1/' <<< "$as_ever")
+check_eq "any: that inside is set if the tunnel's device is crossed, none outside" \
+	"$want" "$(dscps)"
+if ((both_ways)); then
+	ftqos -n "$router" map set default af31 dscp cs5
+	talk_or_bail "ping 2 64 a b"
+	check_eq "out of the tunnel: it is set inside, by the class of the one outside" \
+		"26 40"$'\n'"26 40" "$(flows wan0 'select(.proto == "udp") |
+			[.dscp, .dscp_out]' | tr -d '[]' | tr , ' ')"
+	ftqos -n "$router" map set default af31 dscp keep
+	talk_or_bail "ping 2 64 a b"
+	check_eq "out of the tunnel: what is kept inside is not known" \
+		"null"$'\n'"null" "$(flows wan0 'select(.proto == "udp") | .dscp_out')"
+fi
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	map set default all dscp keep
+	dev set wan0.7
+	dev del any
+END
+
 # --- a tag with a PCP outside of the tunnel -------------------------------------
 
 ip -n "$server" link set srv0.7 type vlan egress-qos-map 0:6

@@ -173,6 +173,30 @@ check_eq "flow show: the flow is that of the packet inside" \
 	"$(ftqos -n "$router" -j flow show proto udp | jq -c 'sort_by(.iif, .family) |
 		.[] | [.iif, .src, .dst, .class, .prio, .pcp]')"
 
+# What xfrm has put before a packet, and has copied from it, is not rewritten
+ftqos -n "$router" -b - <<- END || bail "cannot set DSCPs"
+	stats reset
+	map set default ef dscp cs1
+	map set default af41 dscp cs2
+END
+measure "ping 4 64 *"
+check_eq "ESP keeps its DSCP" "$(kinds 5 4)" "$(tags)"
+check_eq "ESP: no DSCP is counted as set" 0 \
+	"$(ftqos -n "$router" -j stats show | jq .dscp_set)"
+ftqos -n "$router" dev set wan0.7 scope all
+in_ns "$router" nft insert rule inet ftq forward udp dport 5000 accept
+talk_or_bail "open s4 udp $in4.2 5000 0xb8 4001" "open s6 udp $in6:2 5000 0xb8 4001"
+measure "ping 4 64 s*"
+check_eq "... with scope all, neither: PCP" "ipv4 46 7:5"$'\n'"ipv6 46 7:5" "$(tags)"
+talk_or_bail "close s*"
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev set wan0.7 scope offloaded
+	map set default all dscp keep
+END
+in_ns "$router" nft delete rule inet ftq forward handle "$(in_ns "$router" \
+	nft -a list chain inet ftq forward | sed -n 's/.*udp dport 5000 .*# handle //p')" ||
+	bail "the rule stays"
+
 # Large packets: xfrm makes the segments
 in_ns "$client" ethtool -K cl0 tso on gso on tx on > /dev/null 2>&1
 measure "bulk 60000 c" "bulk 60000 d"
