@@ -324,6 +324,43 @@ static int ftq_policy_entry_cmp(const void *a, const void *b)
 	return left->key < right->key ? -1 : left->key > right->key;
 }
 
+/*
+ * A device whose frames go on through another as they are, among those of that
+ * device's own.
+ */
+static bool ftq_policy_shares(const struct net_device *dev)
+{
+	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
+
+	return netif_is_macvlan(dev) || (ops && !strcmp(ops->kind, "ipvlan"));
+}
+
+static int ftq_policy_lower(struct net_device *lower, const struct ftq_where *at,
+			    void *arg)
+{
+	/* Conduits have no hooks of ours. */
+	if (!netdev_uses_dsa(lower))
+		*(bool *)arg = true;
+	return 0;
+}
+
+/*
+ * See struct ftq_policy. PPP devices do not: they make packets forget where they
+ * were received, so that those of the router itself look no different below. Nor does
+ * what shares another device if it is bound itself, or @covered by the binding of a
+ * device above it: that does not hold below (ftq_cover_down()). Context: RTNL.
+ */
+static bool ftq_policy_hands_on(struct ftq_net *fn, struct net_device *dev, bool covered)
+{
+	const struct ftq_where at = { };
+	bool below = false, unresolved;
+
+	if (is_vlan_dev(dev) || netif_is_bridge_master(dev) || netif_is_lag_master(dev) ||
+	    (ftq_policy_shares(dev) && !covered && !ftq_binding_of_dev(fn, dev)))
+		ftq_below(dev, &at, ftq_policy_lower, &below, &unresolved);
+	return below;
+}
+
 /* How many VLAN devices there are on @dev. Context: RTNL. */
 static unsigned int ftq_policy_vlans(struct net_device *dev)
 {
@@ -419,6 +456,7 @@ struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
 	any = ftq_binding_find_any(fn);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS) && any)
 		policy->any = any->map;
+	policy->hands_on = ftq_policy_hands_on(fn, dev, nr || upper);
 
 	nr = 0;
 	for (cover = covers->cover; cover < covers->cover + covers->nr; cover++)

@@ -84,6 +84,9 @@ struct ftq_policy_entry {
  * @scope_all: a target has NF_FLOW_QOS_SCOPE_ALL
  * @watch: packets have to be seen here even if nothing is set: one of several
  *	devices below is bound, or it is a tunnel's device
+ * @hands_on: what leaves goes on, as it is, to devices below, where the same binding
+ *	holds for it; with scope all these write its DSCP, so that each device sees
+ *	the one that tells its class
  * @nr: length of @entry
  * @entry: by rising key, each once; that of @bare is 0
  */
@@ -94,6 +97,7 @@ struct ftq_policy {
 	const struct ftq_map		*any;
 	bool				scope_all;
 	bool				watch;
+	bool				hands_on;
 	unsigned int			nr;
 	struct ftq_policy_entry		entry[];
 };

@@ -4,13 +4,14 @@
  * (RFC 3168) and stay.
  */
 #include <linux/netdevice.h>
-#include <linux/percpu.h>
 #include <net/inet_ecn.h>
 
 #include "dscp.h"
 #include "frame.h"
 #include "parse.h"
 #include "path.h"
+
+#define FTQ_DSCP_NATT_PORT	4500
 
 /* IP bytes of a frame, its IP header among them. False: that is cut short. */
 static bool ftq_dscp_len(const struct sk_buff *skb, const struct ftq_frame *frame,
@@ -64,6 +65,68 @@ bool ftq_dscp_own(const struct sk_buff *skb, const struct ftq_frame *frame,
 }
 
 /**
+ * ftq_dscp_ipsec() - is a frame IPsec's, by its protocol
+ * @skb: frame
+ * @frame: filled by ftq_frame_read()
+ * @proto: protocol that ftq_frame_ip() has found
+ *
+ * Context: RCU, BH.
+ * Return: true for ESP, AH and IPComp, and for what comes from the UDP port of IPsec
+ * through NAT (RFC 3948).
+ */
+bool ftq_dscp_ipsec(const struct sk_buff *skb, const struct ftq_frame *frame, u8 proto)
+{
+	unsigned int len = sizeof(struct ipv6hdr);
+	const __be16 *sport;
+	const u8 *first;
+	__be16 _sport;
+	u8 _first;
+
+	if (proto == IPPROTO_ESP || proto == IPPROTO_AH || proto == IPPROTO_COMP)
+		return true;
+	if (proto != IPPROTO_UDP || ftq_frame_fragment(skb, frame))
+		return false;
+	if (frame->family == NFPROTO_IPV4) {
+		first = skb_header_pointer(skb, frame->ip, sizeof(_first), &_first);
+		if (!first)
+			return false;
+		len = (*first & 0xf) * 4;
+	}
+	sport = skb_header_pointer(skb, frame->ip + len, sizeof(_sport), &_sport);
+	return sport && *sport == htons(FTQ_DSCP_NATT_PORT);
+}
+
+/**
+ * ftq_dscp_class() - the class of a packet that has its new DSCP
+ * @table: map that gave it
+ * @dscp: DSCP
+ * @prio: skb->priority, which the map gave as well
+ *
+ * Context: RCU.
+ * Return: a class that gets both from the map. If there is none, or there are several
+ * with different PCPs, that of @dscp.
+ */
+u8 ftq_dscp_class(const struct ftq_map_table *table, u8 dscp, u32 prio)
+{
+	const struct ftq_action *action, *found = NULL;
+	u8 class;
+
+	for (class = 0; class < NF_FLOW_QOS_CLASSES; class++) {
+		action = &table->action[class];
+		if ((action->keep & NF_FLOW_QOS_ACTION_DSCP ? class : action->dscp) !=
+		    dscp)
+			continue;
+		if (!(action->keep & NF_FLOW_QOS_ACTION_PRIO) && action->prio != prio)
+			continue;
+		if (found && (found->pcp != action->pcp ||
+			      (found->keep ^ action->keep) & NF_FLOW_QOS_ACTION_PCP))
+			return dscp;
+		found = action;
+	}
+	return found ? found - table->action : dscp;
+}
+
+/**
  * ftq_dscp_write() - give a frame's IP header a DSCP
  * @skb: frame
  * @frame: filled by ftq_frame_read()
@@ -101,81 +164,4 @@ bool ftq_dscp_write(struct sk_buff *skb, const struct ftq_frame *frame, u8 dscp)
 		skb->csum = csum_add(csum_sub(skb->csum, (__force __wsum)word),
 				     (__force __wsum)*ip);
 	return true;
-}
-
-/**
- * struct ftq_dscp_last - the packet of the slow path that this CPU gave a DSCP last
- *
- * Devices below get it with that DSCP, but its class is that of the one before. It comes
- * down to them within the same call, unless it waits in a queue, and is forgotten when
- * the next one comes to its uppermost device. (With PREEMPT_RT that may be another
- * task's. What is forgotten has the class of its new DSCP.)
- *
- * @skb: the packet, NULL: none; compared, never followed
- * @head: its skb->head, which copies have that a bridge floods; compared only
- * @dev: device that it had come to; compared only
- * @class: its class
- * @dscp: DSCP that it was given
- * @gso: it was one of several segments, as which it may come to a device below
- */
-struct ftq_dscp_last {
-	const struct sk_buff	*skb;
-	const void		*head;
-	const struct net_device	*dev;
-	u8			class;
-	u8			dscp;
-	bool			gso;
-};
-
-static DEFINE_PER_CPU(struct ftq_dscp_last, ftq_dscp_last);
-
-/**
- * ftq_dscp_given() - was a packet given its DSCP on a device above
- * @skb: packet of the slow path
- * @dev: device that it leaves through
- * @dscp: its DSCP
- * @class: set to the class that it had before, if so
- *
- * Context: RCU, BH.
- * Return: true if ftq_dscp_note() was told of it.
- */
-bool ftq_dscp_given(const struct sk_buff *skb, const struct net_device *dev,
-		    u8 dscp, u8 *class)
-{
-	struct ftq_dscp_last *last = this_cpu_ptr(&ftq_dscp_last);
-
-	if (!last->skb || last->dev == dev || last->dscp != dscp)
-		return false;
-	if (last->skb != skb && last->head != skb->head &&
-	    (!last->gso || skb_is_gso(skb)))
-		return false;
-	*class = last->class;
-	/* On its last device: what has this address next is another packet. */
-	if (last->skb == skb && list_empty(&dev->adj_list.lower))
-		last->skb = NULL;
-	return true;
-}
-
-/**
- * ftq_dscp_note() - remember that a packet was given a DSCP, or was not
- * @skb: packet of the slow path, NULL: it was not
- * @dev: the uppermost device that it leaves through
- * @dscp: DSCP that it was given
- * @class: class that it had before
- *
- * Context: RCU, BH.
- */
-void ftq_dscp_note(const struct sk_buff *skb, const struct net_device *dev,
-		   u8 dscp, u8 class)
-{
-	struct ftq_dscp_last *last = this_cpu_ptr(&ftq_dscp_last);
-
-	last->skb = skb;
-	if (!skb)
-		return;
-	last->head = skb->head;
-	last->dev = dev;
-	last->class = class;
-	last->dscp = dscp;
-	last->gso = skb_is_gso(skb);
 }

@@ -74,6 +74,17 @@ struct ftq_map *ftq_map_find(const struct list_head *maps, const char *name)
 	return NULL;
 }
 
+/* Before a table is published. */
+static void ftq_map_settle(struct ftq_map_table *table)
+{
+	int i;
+
+	table->rewrites = false;
+	for (i = 0; i < NF_FLOW_QOS_CLASSES; i++)
+		if (!(table->action[i].keep & NF_FLOW_QOS_ACTION_DSCP))
+			table->rewrites = true;
+}
+
 /**
  * ftq_map_alloc() - make a map that is on no list yet
  * @name: valid name
@@ -101,6 +112,7 @@ struct ftq_map *ftq_map_alloc(const char *name,
 		memcpy(table->action, values->action, sizeof(table->action));
 	else
 		ftq_map_builtin(table);
+	ftq_map_settle(table);
 	RCU_INIT_POINTER(map->table, table);
 	INIT_LIST_HEAD(&map->list);
 	strscpy(map->name, name, sizeof(map->name));
@@ -120,6 +132,7 @@ void ftq_map_set(struct ftq_map *map, struct ftq_map_table *table)
 {
 	struct ftq_map_table *old = rtnl_dereference(map->table);
 
+	ftq_map_settle(table);
 	rcu_assign_pointer(map->table, table);
 	kfree_rcu(old, rcu);
 }

@@ -29,9 +29,11 @@ struct ftq_action {
  * struct ftq_map_table - the 64 actions of a map, never changed once published
  * @rcu: frees the table one grace period after map->table left it
  * @action: by class
+ * @rewrites: a class gets another DSCP
  */
 struct ftq_map_table {
 	struct ftq_action	action[NF_FLOW_QOS_CLASSES];
+	bool			rewrites;
 	struct rcu_head		rcu;
 };
 
@@ -82,7 +84,9 @@ union ftq_given {
 };
 
 /**
- * union ftq_outcome - what became of a packet, compared, written and read as one, too
+ * union ftq_outcome - what became of a packet, compared, written and read like that, too
+ *
+ * With 32 bits a dump may see one packet's @dscp_out and the others of another.
  *
  * @class: class, 0..63
  * @dscp: DSCP as it came

@@ -851,6 +851,16 @@ ftq_path_decide(const struct ftq_dev *fd, const struct ftq_target *target,
 	return action;
 }
 
+/*
+ * Is the DSCP written further down? With scope all what waited in a queue here is
+ * not known any more when it comes to the device below, and has its class, and its
+ * DSCP once, only if it still has that with which it came.
+ */
+static bool ftq_path_late(const struct ftq_policy *policy, const struct ftq_target *target)
+{
+	return policy->hands_on && target->scope == NF_FLOW_QOS_SCOPE_ALL;
+}
+
 static __always_inline void ftq_path_set_prio(struct sk_buff *skb,
 					      struct ftq_window *win,
 					      const struct ftq_action *action)
@@ -879,26 +889,26 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 			       const struct ftq_frame *frame,
 			       struct ftq_window *win)
 {
+	const struct ftq_policy *policy = rcu_dereference(fd->policy);
 	const struct ftq_target *target;
-	const struct ftq_policy *policy;
 
+	if (unlikely(!policy))
+		return;
 	if (!win->first) {
-		policy = rcu_dereference(fd->policy);
-		if (unlikely(!policy))
-			return;
 		target = ftq_policy_target(policy, frame->key);
 		if (!target->map)
 			return;
 		ftq_path_decide(fd, target, win);
 		win->apart = win->seen != state->out;
+		win->late = ftq_path_late(policy, target);
 	}
 
 	/* Segments come to the highest device one by one. */
-	if (win->first == fd) {
+	if (win->first == fd)
 		ftq_path_set_prio(skb, win, &win->action);
-		if (!(win->action.keep & NF_FLOW_QOS_ACTION_DSCP))
-			ftq_path_set_dscp(skb, frame, win);
-	}
+	if (!(win->action.keep & NF_FLOW_QOS_ACTION_DSCP) &&
+	    (win->late ? !policy->hands_on : win->first == fd))
+		ftq_path_set_dscp(skb, frame, win);
 	if (!(win->action.keep & NF_FLOW_QOS_ACTION_PCP) &&
 	    ftq_path_set_pcp(skb, state->out, frame, &win->action, true,
 			     &win->outcome.pcp))
@@ -911,9 +921,10 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
  * them (a bridged one may still have that of a container). PPP devices make a
  * packet forget where it was received: behind a session all those without a
  * socket are taken for forwarded ones, and some that the kernel itself sends are
- * among these (answers of nft's reject, IGMP): they get a PCP there, but no DSCP. Nor
- * do ESP and AH, which may be the router's own: a forwarded packet that a policy leads
- * to IPsec still says that it was received.
+ * among these (answers of nft's reject, IGMP): they get a PCP there, but no DSCP, which
+ * the PPP device's own packets were given. Nor does what may be IPsec's of the router
+ * itself: a forwarded packet that a policy leads to IPsec still says that it was
+ * received.
  */
 static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 					struct sk_buff *skb,
@@ -927,7 +938,6 @@ static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 	const struct ftq_target *target;
 	struct ftq_action action;
 	u8 class, dscp, proto, pcp, done = 0;
-	bool given, top;
 
 	if (!policy || skb_shared(skb) ||
 	    (skb->sk && net_eq(sock_net(skb->sk), state->net)) ||
@@ -938,30 +948,27 @@ static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 	    !ftq_frame_ip(skb, frame, &dscp, &proto))
 		return;
 
-	/* Only where a device is above, and below a PPP device, another hook was before. */
-	class = dscp;
-	given = (frame->key || !list_empty(&state->out->adj_list.upper)) &&
-		ftq_dscp_given(skb, state->out, dscp, &class);
 	table = rcu_dereference(target->map->table);
+	class = dscp;
+	/* Below a PPP device it has the new DSCP already. */
+	if (unlikely(table->rewrites && !skb->skb_iif) &&
+	    !ftq_dscp_ipsec(skb, frame, proto))
+		class = ftq_dscp_class(table, dscp, skb->priority);
 	action = table->action[class];
 
 	/*
 	 * Routed packets with a tag or a session have crossed the device that it
 	 * is of, and were given it before that one's tc and qdisc.
 	 */
-	top = !frame->key || netif_is_bridge_port(state->out);
-	if (!(action.keep & NF_FLOW_QOS_ACTION_PRIO) && top) {
+	if (!(action.keep & NF_FLOW_QOS_ACTION_PRIO) &&
+	    (!frame->key || netif_is_bridge_port(state->out))) {
 		skb->priority = action.prio;
 		done |= NF_FLOW_QOS_ACTION_PRIO;
 	}
-	if (!given && top && skb->skb_iif) {
-		if (!(action.keep & NF_FLOW_QOS_ACTION_DSCP) &&
-		    proto != IPPROTO_ESP && proto != IPPROTO_AH &&
-		    ftq_dscp_write(skb, frame, action.dscp))
-			done |= NF_FLOW_QOS_ACTION_DSCP;
-		ftq_dscp_note(done & NF_FLOW_QOS_ACTION_DSCP ? skb : NULL,
-			      state->out, action.dscp, class);
-	}
+	if (!(action.keep & NF_FLOW_QOS_ACTION_DSCP) && !policy->hands_on &&
+	    skb->skb_iif && !ftq_dscp_ipsec(skb, frame, proto) &&
+	    ftq_dscp_write(skb, frame, action.dscp))
+		done |= NF_FLOW_QOS_ACTION_DSCP;
 	if (!(action.keep & NF_FLOW_QOS_ACTION_PCP) &&
 	    ftq_path_set_pcp(skb, state->out, frame, &action, false, &pcp))
 		done |= NF_FLOW_QOS_ACTION_PCP;
@@ -991,15 +998,25 @@ ftq_path_egress_any(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* ftq_path_set_dscp() of a frame that nobody has read */
-static noinline void ftq_path_set_dscp_of(struct sk_buff *skb,
-					  const struct nf_hook_state *state,
-					  struct ftq_window *win)
+/* ftq_path_set_dscp() on the highest device, of a frame that nobody has read */
+static noinline void ftq_path_give_dscp(const struct ftq_dev *fd, struct sk_buff *skb,
+					const struct nf_hook_state *state,
+					struct ftq_window *win,
+					const struct ftq_target *target)
 {
+	const struct ftq_policy *policy = rcu_dereference(fd->policy);
 	struct ftq_frame frame;
 
+	if (policy && ftq_path_late(policy, target)) {
+		/* On the devices below all there is has to be looked at. */
+		win->late = true;
+		win->plain = NULL;
+		return;
+	}
 	ftq_frame_read(skb, state->out, &frame);
 	ftq_path_set_dscp(skb, &frame, win);
+	/* The frame may have been copied. */
+	win->bare = skb->data;
 }
 
 /* For frames without a tag in their bytes, once it is decided what they get. */
@@ -1029,7 +1046,7 @@ ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_stat
 		ftq_flow_expect(&win->fn->flows, win->lookup);
 	ftq_path_set_prio(skb, win, action);
 	if (unlikely(!(action->keep & NF_FLOW_QOS_ACTION_DSCP)))
-		ftq_path_set_dscp_of(skb, state, win);
+		ftq_path_give_dscp(fd, skb, state, win, target);
 	return ftq_path_give_pcp(fd, skb, state, win, action);
 }
 

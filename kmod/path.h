@@ -37,7 +37,8 @@ struct ftq_tuple;
  * @apart: segments came to @first one by one, valid if that and @gso are set
  * @esp: @seen saw it in one piece that ESP will make segments of
  * @gso: the packet entered as one of several segments
- * @flags: the three before
+ * @late: its DSCP is written where a device hands it on to none below, not on @first
+ * @flags: the four before
  * @outcome: class and DSCP of the packet, and what was done to it
  */
 struct ftq_window {
@@ -58,6 +59,7 @@ struct ftq_window {
 			bool	apart;
 			bool	esp;
 			bool	gso;
+			bool	late;
 		};
 		u32		flags;
 	};
