@@ -136,7 +136,8 @@ u8 ftq_dscp_class(const struct ftq_map_table *table, u8 dscp, u32 prio)
  *
  * Context: RCU, BH.
  * Return: true if it has that DSCP now; false if it stays as it was, since it is not
- * IP or others have the skb as well, or no private copy can be had.
+ * IP, is several packets with headers of their own (GRO's lists), others have the skb
+ * as well, or no private copy can be had.
  */
 bool ftq_dscp_write(struct sk_buff *skb, const struct ftq_frame *frame, u8 dscp)
 {
@@ -149,6 +150,8 @@ bool ftq_dscp_write(struct sk_buff *skb, const struct ftq_frame *frame, u8 dscp)
 		return false;
 	if (old == dscp)
 		return true;
+	if (skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST)
+		return false;
 	if (skb_shared(skb) || skb_ensure_writable(skb, frame->ip + len))
 		return false;
 
