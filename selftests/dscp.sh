@@ -7,6 +7,8 @@
 # new DSCP; copies that others hold have the old DSCP or the new one, whole; of
 # several bindings one decides, and a packet is counted once.
 #
+# With scope all queues on upper devices do not matter.
+#
 # Raw frames of flows that are offloaded are sent and looked at one by one on the
 # server's wire: DSCP, ECN, PCP, and whether the checksum is right; what the server
 # found wrong with checksums is counted as well. That packets were offloaded is told
@@ -23,6 +25,8 @@ all=$(mktemp)
 conf=$(mktemp)
 defer rm -f "$up" "$down" "$all" "$conf"
 topo_router --vlan7
+# Before flows are offloaded: a change makes them begin anew
+ip -n "$router" link set wan0.7 type vlan egress-qos-map 3:6 || bail "no egress-qos-map"
 tx=wan0.7
 ((release <= 6018)) || tx=wan0
 ip -n "$router" link add mon0 up type dummy || bail "no mon0"
@@ -109,7 +113,35 @@ upward()
 	done
 	unset "cmd[-1]"
 	pkt "$client" "${cmd[@]}"
+	[ -z "$queue" ] || busywait 20 drained || bail "$queue still has packets"
 	talk_or_bail
+}
+
+# queue DEV: packets wait on this device of the router, outside of the window
+queue=
+queue()
+{
+	tc -n "$router" qdisc replace dev "$1" root tbf rate 64kbit burst 500 \
+		latency 5s || bail "no queue on $1"
+	queue=$1
+}
+
+# drained: none waits there any more
+drained()
+{
+	tc -n "$router" -s qdisc show dev "$queue" root | grep -q "backlog 0b 0p"
+}
+
+# waited: but some did
+waited()
+{
+	tc -n "$router" -s -j qdisc show dev "$queue" root | jq -e '.[0].overlimits > 4'
+}
+
+no_queue()
+{
+	tc -n "$router" qdisc del dev "$queue" root
+	queue=
 }
 
 # last_phase FILE
@@ -193,6 +225,8 @@ for dscp in 0 63 1 46 62; do
 done
 ftqos -n "$router" map set wire ef prio keep pcp keep dscp cs5
 round "nothing but dscp" 40 0 all
+ftqos -n "$router" map set wire ef prio 3 pcp vlan dscp af42
+round "pcp vlan and dscp" 36 6 all
 ftqos -n "$router" map set wire ef dscp keep pcp 5
 round "dscp keep" 46 5 0
 check_eq "flow show: it left as it came" "46/46/46/5" "$(shows)"
@@ -223,6 +257,14 @@ check_eq "restore brings back what was saved" "$(cat "$conf")" \
 	"$(ftqos -n "$router" save)"
 hooks_placed
 round "... and so it is done" 8 5 all
+{
+	sed 's/dscp cs1/dscp 7/' "$conf"
+	echo "map set wire ef dscp 64"
+} > "$all"
+check "... in what follows EF has another DSCP" grep -q "dscp 7" "$all"
+check_not "a file with a bad line is not restored" ftqos -n "$router" restore "$all"
+check_eq "... nothing of it" "$(cat "$conf")" "$(ftqos -n "$router" save)"
+round "... and EF gets what it got" 8 5 all
 
 # --- trust -------------------------------------------------------------------------
 
@@ -327,6 +369,9 @@ large()
 	check_eq "$1: as many were counted as the flows have packets" \
 		"$(ftqos -n "$router" -j flow show iif lan0 | jq 'map(.packets) | add')" \
 		"$(stat dscp_set)"
+	[ "$1" = "in one piece" ] ||
+		check_eq "$1: as many as were seen on the wire" "$(last_phase "$up" |
+			jq 'select(.dport == 5000) | 1' | wc -l)" "$(stat dscp_set)"
 }
 large "in one piece"
 check "... some are" jq -es 'any(.dport == 5000 and .frame > 3000)' <(last_phase "$up")
@@ -335,6 +380,22 @@ large "segmented below wan0"
 in_ns "$router" ethtool -K wan0.7 gso off tso off tx-udp-segmentation off > /dev/null 2>&1
 large "segmented on the VLAN device"
 check "... none is large" jq -es 'all(.frame < 1600 or .dport != 5000)' <(last_phase "$up")
+
+# What GRO makes a list of keeps its DSCP, all of it
+in_ns "$client" ethtool -K cl0 gso off tso off tx-udp-segmentation off > /dev/null 2>&1
+in_ns "$router" ethtool -K lan0 gro on rx-gro-list on > /dev/null || bail "no lists"
+pkt_bg in_pid "$router" capture lan0 --out "$conf" --direction in
+phase "$up_pid" "$up"
+ftqos -n "$router" stats reset
+slow=$(slow_packets)
+talk_or_bail "gso 30 1200 u*"
+phase "$up_pid" "$up"
+pkt_stop "$in_pid"
+check_eq "lists: nothing comes to the forward chain" "$slow" "$(slow_packets)"
+check "lists: there were some" jq -es 'any(.dport == 5000 and .frame > 2000)' "$conf"
+check_eq "lists: on the wire as many are rewritten as were counted" "$(stat dscp_set)" \
+	"$(last_phase "$up" | jq 'select(.dport == 5000 and .dscp == 34) | 1' | wc -l)"
+in_ns "$router" ethtool -K lan0 gro off rx-gro-list off > /dev/null
 
 # --- scope all ---------------------------------------------------------------------
 
@@ -363,7 +424,24 @@ slow()
 		"$(stat dscp_set) $(($(slow_packets) - slow))"
 }
 slow "scope all" 32
-round "scope all, offloaded packets" 34 5
+round "scope all, offloaded packets" 34 5 all
+queue wan0.7
+slow "scope all, behind a queue on the VLAN device" 32
+check "... some have waited" waited
+round "scope all, offloaded packets behind the queue" 34 5 all
+no_queue
+phase "$up_pid" "$up"
+raw="raw --dev cl0 --dst-mac $lmac --dport 9 --tos 0xb8"
+# shellcheck disable=SC2086 # words
+pkt "$client" $raw --src "$lan4.2" --dst "$wan4.2" --sport 4500 --count 3 + \
+	$raw --src "$lan6:2" --dst "$wan6:2" --sport 4500 --count 3 + \
+	$raw --src "$lan4.2" --dst "$wan4.2" --sport 4501
+talk_or_bail
+phase "$up_pid" "$up"
+check_eq "scope all: what may be IPsec's keeps its DSCP" "3 ipv4 4500 46 5:1 ipv4 4501 34 5:3 ipv6 4500 46 5" \
+	"$(last_phase "$up" | jq -r 'select(.dport == 9) |
+		"\(.family) \(.sport) \(.dscp) \(.pcp)"' | sort | uniq -c |
+		sed 's/^ *//' | paste -s -d:)"
 phase "$up_pid" "$up"
 pkt "$router" send "$wan4.2" --tos 0xb8 --sport 4321 --dport 9 --count 2
 talk_or_bail
@@ -390,6 +468,10 @@ ip -n "$router" neigh replace 198.18.9.2 lladdr "$(mac_of "$server" srv0)" dev w
 pkt_bg up_pid "$server" capture srv0 --out "$up" --direction in
 ftqos -n "$router" dev set any map wire scope all
 slow "any, over a bond" 32
+queue wan0
+slow "any, over a bond, behind a queue on it" 32
+check "... some have waited on the bond" waited
+no_queue
 phase "$up_pid" "$up"
 raw="raw --dev cl0 --dst-mac $lmac --src $lan4.2 --dst 198.18.9.2 --sport 4000 --dport 9"
 # shellcheck disable=SC2086 # words

@@ -148,6 +148,15 @@ check_eq "PPPoE, scope all: DSCP and PCP by the DSCP that they came with" \
 	"4 true 4 46 2 1"$'\n'"3 true 5 34 1 1" "$(slow "$up_cap")"
 check_eq "PPPoE, scope all: each was counted once" 7 \
 	"$(ftqos -n "$router" -j stats show | jq .dscp_set)"
+# Of two classes with the same DSCP and priority behind it nobody knows which it was
+ftqos -n "$router" map set wire cs1 dscp af41 prio 5 pcp 1
+phase "$up_pid" "$up_cap"
+# shellcheck disable=SC2086 # words
+pkt "$client" $raw --tos 0xb9 --count 3 + $raw --tos 0x20 --count 4
+talk_or_bail
+phase "$up_pid" "$up_cap"
+check_eq "PPPoE, scope all: if two classes look alike, the PCP of the new DSCP" \
+	"3 true 4 34 1 1"$'\n'"4 true 4 34 0 1" "$(slow "$up_cap" | sort -k5,5r)"
 captures_end
 
 # --- VXLAN, whose header is UDP's, as the packet's own --------------------------------
@@ -267,6 +276,69 @@ for bound in br0 wan0 any; do
 	check_eq "a bridge, $bound is bound: what it floods, once" \
 		"3 false null 34 1 1"$'\n'"4 false null 46 2 1" "$(slow "$up_cap")"
 	ftqos -n "$router" dev del $bound
+done
+pkt_stop "$up_pid"
+
+# --- devices that share another, scope all ----------------------------------------------
+
+for kind in macvlan ipvlan; do
+	mode=private
+	[ $kind = macvlan ] || mode=l2
+	topo_router
+	ip -n "$router" -batch - <<- END || bail "no $kind"
+		link add sh0 link wan0 type $kind mode $mode
+		link set sh0 up
+		addr add 203.0.113.1/24 dev sh0
+		neigh replace 203.0.113.2 lladdr $(mac_of "$server" srv0) dev sh0
+	END
+	# It is not sent back
+	ip -n "$server" route add blackhole 203.0.113.2 || bail "no route"
+	topo_nft
+	pkt_bg up_pid "$server" capture srv0 --out "$up_cap" --direction in
+	raw="raw --sport 4000 --dport 9 --src $lan4.2 --dst 203.0.113.2 --dev cl0"
+	raw+=" --dst-mac $(mac_of "$router" lan0)"
+	talk_start "$client"
+	for bound in any wan0 sh0; do
+		ftqos -n "$router" -b - <<- END || bail "cannot bind"
+			map add wire
+			map set wire ef dscp af41
+			map set wire af41 dscp ef
+			dev set $bound map wire scope all
+			stats reset
+		END
+		phase "$up_pid" "$up_cap"
+		# shellcheck disable=SC2086 # words
+		pkt "$client" $raw --tos 0xb9 --count 3 + $raw --tos 0x8a --count 4
+		talk_or_bail
+		phase "$up_pid" "$up_cap"
+		check_eq "$kind, $bound is bound: each DSCP is the other, once" \
+			"3 false null 34 1 1"$'\n'"4 false null 46 2 1 7" \
+			"$(slow "$up_cap") $(ftqos -n "$router" -j stats show |
+				jq .dscp_set)"
+		ftqos -n "$router" dev del $bound
+		ftqos -n "$router" map del wire
+	done
+	[ $kind = macvlan ] || continue
+	ip -n "$router" -batch - <<- END || bail "no VLAN on $kind"
+		link add sh0.9 link sh0 type vlan id 9
+		link set sh0.9 up
+		addr add 203.0.114.1/24 dev sh0.9
+		neigh replace 203.0.114.2 lladdr $(mac_of "$server" srv0) dev sh0.9
+	END
+	ftqos -n "$router" -b - <<- END || bail "cannot bind"
+		map add wire
+		map set wire ef dscp af41 pcp 5
+		map set wire af41 dscp ef pcp 4
+		dev set sh0.9 map wire scope all
+	END
+	phase "$up_pid" "$up_cap"
+	# shellcheck disable=SC2086 # words
+	pkt "$client" ${raw/203.0.113.2/203.0.114.2} --tos 0xb9 --count 3
+	talk_or_bail
+	phase "$up_pid" "$up_cap"
+	check_eq "$kind, a VLAN device on it is bound: the DSCP is the other" \
+		"3 false 5 34 1 1" "$(slow "$up_cap")"
+	pkt_stop "$up_pid"
 done
 pkt_stop "$up_pid"
 finish
