@@ -93,6 +93,7 @@ union ftq_given {
  * @pcp: PCP that was given to the outermost tag, if @done says so; else 0
  * @done: enum nf_flow_qos_action bits of what was set
  * @dscp_out: DSCP that was given, if @done says so; else 0
+ * @source: enum nf_flow_qos_source, of @class
  * @word: all of it
  */
 union ftq_outcome {
@@ -102,6 +103,7 @@ union ftq_outcome {
 		u8	pcp;
 		u8	done;
 		u8	dscp_out;
+		u8	source;
 	};
 	u64		word;
 };

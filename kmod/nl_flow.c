@@ -46,7 +46,7 @@ struct ftq_nl_filter {
 	struct ftq_nl_prefix	dst;
 };
 
-/* Room for the attributes of a flow: 25, the addresses the largest. */
+/* Room for the attributes of a flow: 29, the addresses the largest. */
 #define FTQ_NL_FLOW_SIZE	512
 
 /* State of a dump: allocated by its start, freed by its end. */
@@ -293,6 +293,7 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_CLASS, outcome.class) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, outcome.dscp) ||
 	    ftq_nl_flow_put_dscp_out(skb, flow, outcome) ||
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_SOURCE, outcome.source) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PRIO &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, given.prio)) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PCP &&

@@ -129,19 +129,20 @@ struct ftq_cleared {
 #define FTQ_CLEARED_OUTER	1
 #define FTQ_CLEARED_INNER	2
 
-/* @target: of the device that it came from */
-static __always_inline u8 ftq_path_class(const struct ftq_target *target,
-					 const struct sk_buff *skb, u8 dscp)
+/* @target: of the device that it came from; the DSCP is the class so far */
+static __always_inline void ftq_path_class(const struct ftq_target *target,
+					   const struct sk_buff *skb,
+					   union ftq_outcome *outcome)
 {
-	u16 tci;
+	u16 tci = 0;
 
 	if (likely(target->trust == NF_FLOW_QOS_TRUST_DSCP))
-		return dscp;
-	if (target->trust == NF_FLOW_QOS_TRUST_NONE)
-		return 0;
-
-	tci = skb_vlan_tag_present(skb) ? skb_vlan_tag_get(skb) : 0;
-	return (tci >> VLAN_PRIO_SHIFT) * 8;
+		return;
+	if (target->trust == NF_FLOW_QOS_TRUST_PCP && skb_vlan_tag_present(skb))
+		tci = skb_vlan_tag_get(skb);
+	outcome->class = (tci >> VLAN_PRIO_SHIFT) * 8;
+	/* The numbers of enum nf_flow_qos_trust are also those of the sources. */
+	outcome->source = target->trust;
 }
 
 /*
@@ -311,7 +312,7 @@ static noinline bool ftq_path_is_known(struct ftq_ingress *in, nf_hookfn *hook)
 static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_net *fn,
 					    const struct sk_buff *skb, bool gso,
 					    const struct ftq_tuple *tuple, u32 len,
-					    u8 class, u8 dscp)
+					    u8 dscp)
 {
 	win->skb = skb;
 	win->plain = gso ? NULL : skb;
@@ -327,7 +328,7 @@ static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_n
 	win->flags = 0;
 	win->gso = gso;
 	win->outcome.word = 0;
-	win->outcome.class = class;
+	win->outcome.class = dscp;
 	win->outcome.dscp = dscp;
 }
 
@@ -386,7 +387,6 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 	struct ftq_window win __uninitialized;
 	const struct ftq_policy *policy;
 	struct ftq_net *fn = fd->fn;
-	u8 class;
 
 	switch (ftq_parse(skb, state->in, &ent.pkt)) {
 	case FTQ_PARSED_IP:
@@ -401,13 +401,12 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 	ent.flow = NULL;
 	ent.accounts = READ_ONCE(fn->flows.limit);
 	policy = rcu_dereference(fd->policy);
-	class = ent.pkt.dscp;
-	if (likely(policy))
-		class = ftq_path_class(ftq_policy_target(policy, ent.pkt.key), skb, class);
 	ftq_window_init(&win, fn, skb, skb_is_gso(skb), &ent.pkt.tuple,
 			skb_is_gso(skb) || ent.pkt.tuple.tunneled ? ent.pkt.len :
 								    ent.pkt.bytes,
-			class, ent.pkt.dscp);
+			ent.pkt.dscp);
+	if (likely(policy))
+		ftq_path_class(ftq_policy_target(policy, ent.pkt.key), skb, &win.outcome);
 	ftq_path_clear(skb, ent.pkt.tci, ent.pkt.vlan, &ent.cleared);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
 		ftq_path_prio(skb, policy, &win, &ent.cleared);
@@ -438,7 +437,6 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 	unsigned int verdict;
 	u16 vid = 0;
 	u64 key = 0;
-	u8 class;
 
 	if (tagged) {
 		vid = skb_vlan_tag_get_id(skb);
@@ -459,14 +457,13 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 			ftq_parse_fill(&pkt, family, &ent.pkt);
 	}
 	policy = rcu_dereference(fd->policy);
-	class = pkt.dscp;
-	if (likely(policy))
-		class = ftq_path_class(tagged ? ftq_policy_target(policy, key) :
-				       &policy->bare, skb, class);
 	ftq_window_init(&win, fn, skb, false, flow ? &flow->tuple : &ent.pkt.tuple,
-			pkt.bytes, class, pkt.dscp);
+			pkt.bytes, pkt.dscp);
 	if (!flow && ent.accounts)
 		win.lookup = &ent.pkt;
+	if (likely(policy))
+		ftq_path_class(tagged ? ftq_policy_target(policy, key) : &policy->bare,
+			       skb, &win.outcome);
 	if (tagged) {
 		ent.cleared.changed = 0;
 		ftq_path_clear_outer(skb, true, &ent.cleared);

@@ -43,6 +43,9 @@ static const struct attr_desc dev_attrs[] = {
 	[NF_FLOW_QOS_A_DEV_STATE] = { "state", NULL },
 	[NF_FLOW_QOS_A_DEV_REASON] = { "reason", NULL },
 	[NF_FLOW_QOS_A_DEV_GENERATION] = { "generation", NULL },
+	[NF_FLOW_QOS_A_DEV_STICKY] = { "sticky", NULL },
+	[NF_FLOW_QOS_A_DEV_CTMARK_MASK] = { "ctmark-mask", NULL },
+	[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK] = { "ctmark-statemask", NULL },
 };
 
 SET(dev_set_, "dev", dev_attrs);
@@ -77,6 +80,10 @@ static const struct attr_desc flow_attrs[] = {
 	[NF_FLOW_QOS_A_FLOW_TUN_DST_V4] = { "tun-dst-v4", NULL },
 	[NF_FLOW_QOS_A_FLOW_TUN_DST_V6] = { "tun-dst-v6", NULL },
 	[NF_FLOW_QOS_A_FLOW_DSCP_OUT] = { "dscp-out", NULL },
+	[NF_FLOW_QOS_A_FLOW_SOURCE] = { "source", NULL },
+	[NF_FLOW_QOS_A_FLOW_LEARNED_PRIO] = { "learned-prio", NULL },
+	[NF_FLOW_QOS_A_FLOW_LEARNED_DSCP] = { "learned-dscp", NULL },
+	[NF_FLOW_QOS_A_FLOW_LEARNED_PCP] = { "learned-pcp", NULL },
 };
 
 SET(flow_set, "flow", flow_attrs);
@@ -103,6 +110,8 @@ static const struct attr_desc stats_attrs[] = {
 	[NF_FLOW_QOS_A_STATS_NOT_PARSED] = { "not-parsed", NULL },
 	[NF_FLOW_QOS_A_STATS_CLASS] = { "class", &class_stats_set },
 	[NF_FLOW_QOS_A_STATS_PAD] = { "pad", NULL },
+	[NF_FLOW_QOS_A_STATS_LEARNED] = { "learned", NULL },
+	[NF_FLOW_QOS_A_STATS_LEARNED_AMBIGUOUS] = { "learned-ambiguous", NULL },
 };
 
 SET(stats_set, "stats", stats_attrs);

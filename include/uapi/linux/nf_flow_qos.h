@@ -37,11 +37,48 @@ enum nf_flow_qos_action {
  * @NF_FLOW_QOS_TRUST_PCP: 8 * PCP of the outermost VLAN tag as it came; 0
  *   without a tag.
  * @NF_FLOW_QOS_TRUST_NONE: Class 0.
+ * @NF_FLOW_QOS_TRUST_CTMARK: A part of the mark of the flow's conntrack entry,
+ *   or the DSCP of the packet where the mark says nothing (ctmark-mask,
+ *   ctmark-statemask).
  */
 enum nf_flow_qos_trust {
 	NF_FLOW_QOS_TRUST_DSCP,
 	NF_FLOW_QOS_TRUST_PCP,
 	NF_FLOW_QOS_TRUST_NONE,
+	NF_FLOW_QOS_TRUST_CTMARK,
+};
+
+/**
+ * enum nf_flow_qos_sticky - What of a packet of the slow path that leaves
+ *   through a device is noted for the offloaded packets of its flow and
+ *   direction.
+ * @NF_FLOW_QOS_STICKY_OFF: Nothing.
+ * @NF_FLOW_QOS_STICKY_ON: Priority, DSCP and PCP, each where it differs from
+ *   what the kernel alone would have given.
+ * @NF_FLOW_QOS_STICKY_ALL: All three, as the packet left.
+ */
+enum nf_flow_qos_sticky {
+	NF_FLOW_QOS_STICKY_OFF,
+	NF_FLOW_QOS_STICKY_ON,
+	NF_FLOW_QOS_STICKY_ALL,
+};
+
+/**
+ * enum nf_flow_qos_source - Where the class of a flow's last packet, or what
+ *   it left with, came from. The first ones have the numbers of trust.
+ * @NF_FLOW_QOS_SOURCE_DSCP: The DSCP of the packet.
+ * @NF_FLOW_QOS_SOURCE_PCP: The PCP of its tag; class 0 without one.
+ * @NF_FLOW_QOS_SOURCE_NONE: Class 0, by trust none.
+ * @NF_FLOW_QOS_SOURCE_CTMARK: The mark of the conntrack entry.
+ * @NF_FLOW_QOS_SOURCE_LEARNED: At least one value was noted from a packet of
+ *   the slow path.
+ */
+enum nf_flow_qos_source {
+	NF_FLOW_QOS_SOURCE_DSCP,
+	NF_FLOW_QOS_SOURCE_PCP,
+	NF_FLOW_QOS_SOURCE_NONE,
+	NF_FLOW_QOS_SOURCE_CTMARK,
+	NF_FLOW_QOS_SOURCE_LEARNED,
 };
 
 /**
@@ -133,6 +170,9 @@ enum {
 	NF_FLOW_QOS_A_DEV_STATE,
 	NF_FLOW_QOS_A_DEV_REASON,
 	NF_FLOW_QOS_A_DEV_GENERATION,
+	NF_FLOW_QOS_A_DEV_STICKY,
+	NF_FLOW_QOS_A_DEV_CTMARK_MASK,
+	NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK,
 
 	__NF_FLOW_QOS_A_DEV_MAX,
 	NF_FLOW_QOS_A_DEV_MAX = (__NF_FLOW_QOS_A_DEV_MAX - 1)
@@ -168,6 +208,10 @@ enum {
 	NF_FLOW_QOS_A_FLOW_TUN_DST_V4,
 	NF_FLOW_QOS_A_FLOW_TUN_DST_V6,
 	NF_FLOW_QOS_A_FLOW_DSCP_OUT,
+	NF_FLOW_QOS_A_FLOW_SOURCE,
+	NF_FLOW_QOS_A_FLOW_LEARNED_PRIO,
+	NF_FLOW_QOS_A_FLOW_LEARNED_DSCP,
+	NF_FLOW_QOS_A_FLOW_LEARNED_PCP,
 
 	__NF_FLOW_QOS_A_FLOW_MAX,
 	NF_FLOW_QOS_A_FLOW_MAX = (__NF_FLOW_QOS_A_FLOW_MAX - 1)
@@ -196,6 +240,8 @@ enum {
 	NF_FLOW_QOS_A_STATS_NOT_PARSED,
 	NF_FLOW_QOS_A_STATS_CLASS,
 	NF_FLOW_QOS_A_STATS_PAD,
+	NF_FLOW_QOS_A_STATS_LEARNED,
+	NF_FLOW_QOS_A_STATS_LEARNED_AMBIGUOUS,
 
 	__NF_FLOW_QOS_A_STATS_MAX,
 	NF_FLOW_QOS_A_STATS_MAX = (__NF_FLOW_QOS_A_STATS_MAX - 1)
