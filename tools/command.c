@@ -55,10 +55,11 @@ const struct command commands[] = {
 		.help = "delete a binding",
 	}, {
 		.object = "flow", .name = "show", .run = flow_show,
-		.args = "[dev DEV] [iif DEV] [oif DEV] [proto tcp|udp|gre] [src PREFIX] [dst PREFIX] [sport N] [dport N] [dscp CLASS]",
+		.args = "[dev DEV] [iif DEV] [oif DEV] [proto tcp|udp|gre] [src PREFIX] [dst PREFIX] [sport N] [dport N] [dscp CLASS] [-s]",
 		.help = "show offloaded flows that match all that is named",
 		.notes = "Addresses and ports are those of the packet as it enters, before NAT.\n"
-			 "dev matches either side; dscp is the DSCP as it came; gre has no ports",
+			 "dev matches either side; dscp is the DSCP as it came; gre has no ports\n"
+			 "-s adds what conntrack has: the mark, and addresses and ports after NAT",
 	}, {
 		.object = "flow", .name = "flush", .run = flow_flush,
 		.args = "",
@@ -108,6 +109,14 @@ const size_t ncommands = ARRAY_SIZE(commands);
 
 static bool usage_shown;
 
+bool is_long(const char *arg, const char *name)
+{
+	if (arg[0] != '-')
+		return false;
+	arg += arg[1] == '-' ? 2 : 1;
+	return strlen(arg) > 1 && !strncmp(name, arg, strlen(arg));
+}
+
 static void print_indented(FILE *f, const char *text)
 {
 	while (*text) {
@@ -138,9 +147,10 @@ void print_help(FILE *f, const char *object)
 	size_t i;
 
 	if (!object) {
-		fputs("Usage: ftqos [-j] [-p] [-n NETNS] [-b FILE] OBJECT COMMAND ...\n"
+		fputs("Usage: ftqos [-j] [-p] [-s] [-n NETNS] [-b FILE] OBJECT COMMAND ...\n"
 		      "    -j, -json           print JSON\n"
 		      "    -p, -pretty         indent the JSON\n"
+		      "    -s, -statistics     flow show: also conntrack's mark and NAT\n"
 		      "    -n, -netns NETNS    a name of ip-netns(8), or a path\n"
 		      "    -b, -batch FILE     read commands from FILE, - is standard input\n"
 		      "    -V, -Version        print the version\n"

@@ -118,7 +118,7 @@ static void syntax_parse(struct syntax *s, const char *args)
 			optional = true;
 		if (!strcmp(w, "|"))
 			continue;
-		key = optional && islower((unsigned char)w[0]) &&
+		key = optional && (islower((unsigned char)w[0]) || w[0] == '-') &&
 		      (opens || !s->nkey || s->value[s->nkey - 1]);
 		if (key && s->nkey < SYNTAX_WORDS)
 			s->key[s->nkey++] = w;

@@ -6,19 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow.h"
 #include "model.h"
 #include "out.h"
 #include "parse.h"
-
-#define VLANS 8
-
-/* Kernel numbers; netinet/in.h of some libcs lacks one or the other. */
-static const struct {
-	const char *name;
-	uint32_t number;
-} protos[] = {
-	{ "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "gre", IPPROTO_GRE },
-};
 
 static const char *const filters[] = {
 	"dev", "iif", "oif", "proto", "src", "dst", "sport", "dport", "dscp",
@@ -28,6 +19,7 @@ enum { F_DEV, F_IIF, F_OIF, F_PROTO, F_SRC, F_DST, F_SPORT, F_DPORT, F_DSCP };
 
 struct filter {
 	uint32_t named;		/* 1 << F_* */
+	bool stats;
 	char dev[3][IFNAMSIZ];	/* F_DEV, F_IIF, F_OIF */
 	uint32_t proto;
 	struct prefix src;
@@ -40,19 +32,6 @@ struct filter {
 static bool has(const struct filter *f, int what)
 {
 	return f->named >> what & 1;
-}
-
-static int parse_proto(const char *s, uint32_t *proto)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(protos); i++) {
-		if (!strcmp(s, protos[i].name)) {
-			*proto = protos[i].number;
-			return ST_OK;
-		}
-	}
-	return usage_error("unknown proto \"%s\": one of tcp, udp, gre", s);
 }
 
 static int parse_value(struct filter *f, uint32_t what, const char *s)
@@ -77,13 +56,26 @@ static int parse_value(struct filter *f, uint32_t what, const char *s)
 	}
 }
 
+/* As ip(8) has it before the object; here it may stand behind, too. */
+static bool is_stats_option(const char *s)
+{
+	return !strcmp(s, "-s") || is_long(s, "stats") || is_long(s, "statistics");
+}
+
 static int parse_filter(int argc, char **argv, struct filter *f)
 {
 	memset(f, 0, sizeof(*f));
-	for (; argc > 0; argc -= 2, argv += 2) {
+	f->stats = opts.stats;
+	while (argc > 0) {
 		uint32_t what;
 		int err;
 
+		if (is_stats_option(argv[0])) {
+			f->stats = true;
+			argc--;
+			argv++;
+			continue;
+		}
 		err = parse_word("filter", argv[0], filters, ARRAY_SIZE(filters), &what);
 		if (err)
 			return err;
@@ -95,6 +87,8 @@ static int parse_filter(int argc, char **argv, struct filter *f)
 		err = parse_value(f, what, argv[1]);
 		if (err)
 			return err;
+		argc -= 2;
+		argv += 2;
 	}
 	if (has(f, F_PROTO) && f->proto == IPPROTO_GRE &&
 	    (has(f, F_SPORT) || has(f, F_DPORT)))
@@ -225,17 +219,6 @@ static void print_address(const char *key, const char *head, const struct nlattr
 	out_str(NULL, head, text);
 }
 
-static const char *proto_text(uint32_t proto, char *buf, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(protos); i++)
-		if (protos[i].number == proto)
-			return protos[i].name;
-	snprintf(buf, size, "%u", proto);
-	return buf;
-}
-
 static void print_proto(const struct nlattr *a)
 {
 	char buf[12];
@@ -244,39 +227,24 @@ static void print_proto(const struct nlattr *a)
 		out_str("proto", "PROTO", proto_text(attr_u32(a, 0), buf, sizeof(buf)));
 }
 
-struct vlans {
-	uint32_t id[VLANS];
-	size_t n;
-};
-
-static int vlan_store(const struct nlattr *a, void *data)
-{
-	struct vlans *v = data;
-
-	if (mnl_attr_get_type(a) == NF_FLOW_QOS_A_FLOW_VLAN && v->n < VLANS)
-		v->id[v->n++] = attr_u32(a, 0);
-	return MNL_CB_OK;
-}
-
 static void print_vlans(const struct nlmsghdr *nlh)
 {
-	struct vlans v = { .n = 0 };
-	char text[VLANS * 11] = "";
-	size_t i, len = 0;
+	uint32_t vlan[FLOW_VLANS];
+	char text[FLOW_VLANS * 11] = "";
+	size_t i, len = 0, n = flow_vlans(nlh, vlan);
 
-	mnl_attr_parse(nlh, GENL_HDRLEN, vlan_store, &v);
-	if (!v.n)
+	if (!n)
 		return;
 	if (!opts.json) {
-		for (i = 0; i < v.n; i++)
+		for (i = 0; i < n; i++)
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u",
-						i ? "." : "", v.id[i]);
+						i ? "." : "", vlan[i]);
 		out_str(NULL, "VLAN", text);
 		return;
 	}
 	out_array("vlan");
-	for (i = 0; i < v.n; i++)
-		out_u64(NULL, NULL, v.id[i], NULL);
+	for (i = 0; i < n; i++)
+		out_u64(NULL, NULL, vlan[i], NULL);
 	out_array_end();
 }
 
@@ -302,6 +270,13 @@ static bool dscp_changed(const struct nlattr **tb)
 {
 	return attr_u32(tb[NF_FLOW_QOS_A_FLOW_DSCP_OUT], 0) !=
 	       attr_u32(tb[NF_FLOW_QOS_A_FLOW_DSCP], 0);
+}
+
+/* In text only where it is not the usual one. */
+static bool source_unusual(const struct nlattr **tb)
+{
+	return attr_u32(tb[NF_FLOW_QOS_A_FLOW_SOURCE], NF_FLOW_QOS_SOURCE_DSCP) !=
+	       NF_FLOW_QOS_SOURCE_DSCP;
 }
 
 /* Inside an item or a record. */
@@ -331,6 +306,9 @@ void flow_print_keys(const struct nlmsghdr *nlh)
 	print_address("tun_dst", "TUN-DST", tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V4],
 		      tb[NF_FLOW_QOS_A_FLOW_TUN_DST_V6], NULL);
 	print_class("class", "CLASS", tb[NF_FLOW_QOS_A_FLOW_CLASS]);
+	if (tb[NF_FLOW_QOS_A_FLOW_SOURCE] && (opts.json || source_unusual(tb)))
+		out_str("source", "FROM",
+			source_name(attr_u32(tb[NF_FLOW_QOS_A_FLOW_SOURCE], 0)));
 	print_class("dscp", "DSCP", tb[NF_FLOW_QOS_A_FLOW_DSCP]);
 	/* In text only where it says something new. */
 	if (opts.json || dscp_changed(tb))
@@ -361,11 +339,52 @@ void flow_print_keys(const struct nlmsghdr *nlh)
 	}
 }
 
+static void print_nat_end(const struct tuple *from, const struct tuple *to, bool dst)
+{
+	const uint8_t *old = dst ? from->dst : from->src, *new = dst ? to->dst : to->src;
+	unsigned int port = dst ? to->dport : to->sport;
+	bool moved = memcmp(old, new, sizeof(to->dst));
+	bool renumbered = port != (dst ? from->dport : from->sport);
+	char text[END_TEXT_MAX];
+
+	if (!opts.json) {
+		if (moved || renumbered)
+			out_str(NULL, dst ? "NAT-DESTINATION" : "NAT-SOURCE",
+				end_text(to, dst, text, sizeof(text)));
+		return;
+	}
+	if (moved && inet_ntop((int)to->family, new, text, sizeof(text)))
+		out_str(dst ? "nat_dst" : "nat_src", NULL, text);
+	if (renumbered)
+		out_u64(dst ? "nat_dport" : "nat_sport", NULL, port, NULL);
+}
+
+/* What conntrack has of the flow: its mark, and what NAT makes of its tuple. */
+static void print_conntrack(const struct nlmsghdr *nlh, const struct ct_table *conntrack)
+{
+	char text[16];
+	struct ct_match m;
+	struct flow flow;
+	struct tuple nat;
+
+	flow_decode(nlh, &flow);
+	m = ct_find(conntrack, &flow.tuple);
+	if (!m.entry)
+		return;
+	snprintf(text, sizeof(text), "0x%x", m.entry->mark);
+	if (m.entry->has_mark && (opts.json || m.entry->mark))
+		out_u64("mark", "MARK", m.entry->mark, text);
+	nat = ct_after_nat(m.entry, m.dir);
+	print_nat_end(&flow.tuple, &nat, false);
+	print_nat_end(&flow.tuple, &nat, true);
+}
+
+/* data: conntrack's entries */
 static int print_flow(const struct nlmsghdr *nlh, void *data)
 {
-	(void)data;
 	out_item();
 	flow_print_keys(nlh);
+	print_conntrack(nlh, data);
 	out_item_end();
 	return out_part();
 }
@@ -403,9 +422,9 @@ static void line_class(const char *word, const struct nlattr *a)
 void flow_print_line(const struct nlmsghdr *nlh)
 {
 	const struct nlattr *tb[NF_FLOW_QOS_A_FLOW_MAX + 1], *a;
-	struct vlans v = { .n = 0 };
+	uint32_t vlan[FLOW_VLANS];
 	char buf[32];
-	size_t i;
+	size_t i, n;
 
 	attrs_of(nlh, tb, NF_FLOW_QOS_A_FLOW_MAX);
 	line_device("iif", tb[NF_FLOW_QOS_A_FLOW_IIF]);
@@ -418,9 +437,9 @@ void flow_print_line(const struct nlmsghdr *nlh)
 	line_number("sport", tb[NF_FLOW_QOS_A_FLOW_SPORT]);
 	line_address("dst", tb[NF_FLOW_QOS_A_FLOW_DST_V4], tb[NF_FLOW_QOS_A_FLOW_DST_V6]);
 	line_number("dport", tb[NF_FLOW_QOS_A_FLOW_DPORT]);
-	mnl_attr_parse(nlh, GENL_HDRLEN, vlan_store, &v);
-	for (i = 0; i < v.n; i++)
-		out_text(" vlan %u", v.id[i]);
+	n = flow_vlans(nlh, vlan);
+	for (i = 0; i < n; i++)
+		out_text(" vlan %u", vlan[i]);
 	line_number("pppoe", tb[NF_FLOW_QOS_A_FLOW_PPPOE]);
 	line_address("tun_src", tb[NF_FLOW_QOS_A_FLOW_TUN_SRC_V4],
 		     tb[NF_FLOW_QOS_A_FLOW_TUN_SRC_V6]);
@@ -430,6 +449,9 @@ void flow_print_line(const struct nlmsghdr *nlh)
 	if (dscp_changed(tb))
 		line_class("dscp_out", tb[NF_FLOW_QOS_A_FLOW_DSCP_OUT]);
 	line_class("class", tb[NF_FLOW_QOS_A_FLOW_CLASS]);
+	if (source_unusual(tb))
+		out_text(" source %s",
+			 source_name(attr_u32(tb[NF_FLOW_QOS_A_FLOW_SOURCE], 0)));
 	a = tb[NF_FLOW_QOS_A_FLOW_PRIO];
 	if (a)
 		out_text(" prio %s", prio_text(attr_u32(a, 0), buf, sizeof(buf)));
@@ -446,8 +468,8 @@ static void begin_flows(void *data)
 {
 	static const char *const columns[] = {
 		"IN", "VLAN", "PPPOE", "TUN-SRC", "TUN-DST", "PROTO", "SOURCE",
-		"DESTINATION", "OUT", "DSCP", "CLASS", "PRIO", "PCP", "DSCP-OUT",
-		"PACKETS", "BYTES", "AGE", "IDLE", NULL,
+		"DESTINATION", "OUT", "DSCP", "CLASS", "FROM", "PRIO", "PCP", "DSCP-OUT",
+		"MARK", "NAT-SOURCE", "NAT-DESTINATION", "PACKETS", "BYTES", "AGE", "IDLE", NULL,
 	};
 
 	(void)data;
@@ -458,6 +480,8 @@ static void begin_flows(void *data)
 
 int flow_show(int argc, char **argv)
 {
+	struct ct_table conntrack = { .n = 0 };
+	char why[128];
 	struct filter f;
 	struct msg m;
 	int ret;
@@ -475,8 +499,12 @@ int flow_show(int argc, char **argv)
 		msg_free(&m);
 		return ret;
 	}
+	if (f.stats && !ct_read(&conntrack, why, sizeof(why)))
+		warning("conntrack cannot be read, so there are no marks and no addresses after NAT: %s",
+			why);
 	begin_flows(NULL);
-	ret = nl_run_parts(&m, print_flow, begin_flows, NULL);
+	ret = nl_run_parts(&m, print_flow, begin_flows, &conntrack);
+	ct_free(&conntrack);
 	if (ret) {
 		out_drop();
 		return ret;

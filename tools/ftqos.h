@@ -26,11 +26,14 @@ enum {
 struct options {
 	bool json;
 	bool pretty;
+	bool stats;
 	const char *netns;
 	const char *batch;
 };
 
 extern struct options opts;
+/* -json, --json and unambiguous beginnings of two letters or more. */
+bool is_long(const char *arg, const char *name);
 
 /* Where the command being run was read; file is NULL on the command line. */
 struct where {

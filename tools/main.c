@@ -41,13 +41,6 @@ static int enter_netns(const char *name)
 	return ret;
 }
 
-/* -json, --json and unambiguous beginnings of two letters or more. */
-static bool is_long(const char *arg, const char *name)
-{
-	arg += arg[1] == '-' ? 2 : 1;
-	return strlen(arg) > 1 && !strncmp(name, arg, strlen(arg));
-}
-
 static int option_error(const char *arg)
 {
 	usage_error("unknown option \"%s\"", arg);
@@ -69,6 +62,9 @@ static int short_options(const char *arg)
 			break;
 		case 'p':
 			opts.pretty = true;
+			break;
+		case 's':
+			opts.stats = true;
 			break;
 		case 'h':
 			print_help(stdout, NULL);
@@ -112,6 +108,8 @@ static int options(int argc, char **argv, int *i)
 			opts.json = true;
 		else if (is_long(arg, "pretty"))
 			opts.pretty = true;
+		else if (is_long(arg, "stats") || is_long(arg, "statistics"))
+			opts.stats = true;
 		else if (is_long(arg, "help"))
 			ret = short_options("-h");
 		else if (is_long(arg, "Version") || is_long(arg, "version"))
