@@ -43,6 +43,7 @@ static void store_vlan(struct link *link, struct rtnl_link *rtnl)
 	struct vlan_map *map;
 	int i, n = 0, flags = rtnl_link_vlan_get_flags(rtnl);
 
+	link->vid = (uint32_t)rtnl_link_vlan_get_id(rtnl);
 	link->tags_first = flags >= 0 && !(flags & VLAN_FLAG_REORDER_HDR);
 	map = rtnl_link_vlan_get_egress_map(rtnl, &n);
 	if (!map || n <= 0)

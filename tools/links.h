@@ -26,6 +26,7 @@ struct link {
 	bool tagged;		/* a bridge's port with VLANs that leave tagged */
 	char qdisc[32];		/* at its root, "" if there is none */
 	bool qdisc_default;	/* the kernel put it there, nobody else */
+	uint32_t vid;		/* of a VLAN device */
 	bool tags_first;	/* a VLAN device that tags before its own qdisc */
 	struct qos_pair *egress;	/* of a VLAN device */
 	size_t negress;

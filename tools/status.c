@@ -98,43 +98,60 @@ static void print_status(struct status *s)
 		out_text("- %s\n", s->warnings[i]);
 }
 
+int status_read(struct status *s)
+{
+	struct msg m;
+	int ret;
+
+	memset(s, 0, sizeof(*s));
+	msg_init(&m, NF_FLOW_QOS_CMD_STATUS_GET, NLM_F_DUMP, "%s", "");
+	ret = nl_run(&m, status_store, s);
+	if (!ret) {
+		msg_init(&m, NF_FLOW_QOS_CMD_DEV_GET, NLM_F_DUMP, "%s", "");
+		ret = nl_run(&m, devs_collect, &s->devs);
+	}
+	if (!ret) {
+		msg_init(&m, NF_FLOW_QOS_CMD_MAP_GET, NLM_F_DUMP, "%s", "");
+		ret = nl_run(&m, maps_collect, &s->maps);
+	}
+	if (ret)
+		return ret;
+	devs_sort(&s->devs);
+	/* What is bound needs to be looked at, and nothing else. */
+	if (s->devs.n)
+		links_read(&s->links, s->unread, sizeof(s->unread));
+	return ST_OK;
+}
+
+void status_free(struct status *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nwarnings; i++)
+		free(s->warnings[i]);
+	free(s->warnings);
+	free(s->ft);
+	free(s->sessions);
+	free(s->maps.v);
+	links_free(&s->links);
+	devs_free(&s->devs);
+}
+
 int status_show(int argc, char **argv)
 {
-	struct status s = { 0 };
-	struct msg m;
-	size_t i;
+	struct status s;
 	int ret;
 
 	ret = no_more(argc, argv);
 	if (ret)
 		return ret;
-	msg_init(&m, NF_FLOW_QOS_CMD_STATUS_GET, NLM_F_DUMP, "%s", "");
-	ret = nl_run(&m, status_store, &s);
+	ret = status_read(&s);
 	if (!ret) {
-		msg_init(&m, NF_FLOW_QOS_CMD_DEV_GET, NLM_F_DUMP, "%s", "");
-		ret = nl_run(&m, devs_collect, &s.devs);
-	}
-	if (!ret) {
-		msg_init(&m, NF_FLOW_QOS_CMD_MAP_GET, NLM_F_DUMP, "%s", "");
-		ret = nl_run(&m, maps_collect, &s.maps);
-	}
-	if (!ret) {
-		devs_sort(&s.devs);
-		/* What is bound needs to be looked at, and nothing else. */
-		if (s.devs.n)
-			links_read(&s.links, s.unread, sizeof(s.unread));
 		make_warnings(&s);
 		out_begin();
 		print_status(&s);
 		ret = out_end();
 	}
-	for (i = 0; i < s.nwarnings; i++)
-		free(s.warnings[i]);
-	free(s.warnings);
-	free(s.ft);
-	free(s.sessions);
-	free(s.maps.v);
-	links_free(&s.links);
-	devs_free(&s.devs);
+	status_free(&s);
 	return ret;
 }

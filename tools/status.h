@@ -38,6 +38,11 @@ struct status {
 	size_t nwarnings;
 };
 
+/* status.c */
+/* The module's answers, and the devices if any is bound; reports its error. */
+int status_read(struct status *s);
+void status_free(struct status *s);
+
 /* warn.c */
 void warn(struct status *s, const char *fmt, ...) __printf(2, 3);
 /* All warnings, from what the module said and from the devices that were read. */
