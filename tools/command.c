@@ -61,6 +61,12 @@ const struct command commands[] = {
 			 "dev matches either side; dscp is the DSCP as it came; gre has no ports\n"
 			 "-s adds what conntrack has: the mark, and addresses and ports after NAT",
 	}, {
+		.object = "flow", .name = "explain", .run = flow_explain,
+		.args = "proto tcp|udp|gre src ADDRESS [sport N] dst ADDRESS [dport N] iif DEV",
+		.help = "tell step by step why a flow gets what it gets",
+		.notes = "Addresses and ports are those of the packet as it enters through DEV, before NAT.\n"
+			 "Without a port: of the flows that match, the one with the last packet",
+	}, {
 		.object = "flow", .name = "flush", .run = flow_flush,
 		.args = "",
 		.help = "forget flow counters; this does not stop offload",

@@ -108,6 +108,7 @@ int dev_show(int argc, char **argv);
 int dev_set(int argc, char **argv);
 int dev_del(int argc, char **argv);
 int flow_show(int argc, char **argv);
+int flow_explain(int argc, char **argv);
 int flow_flush(int argc, char **argv);
 int stats_show(int argc, char **argv);
 int stats_reset(int argc, char **argv);

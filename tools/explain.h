@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is known of one flow, and the steps that follow from it. */
+#ifndef FTQOS_EXPLAIN_H
+#define FTQOS_EXPLAIN_H
+
+#include "flow.h"
+#include "status.h"
+
+/* The flow that is asked for. */
+struct question {
+	struct tuple tuple;
+	bool has_sport;
+	bool has_dport;
+	char dev[IFNAMSIZ];
+	uint32_t iif;
+};
+
+/* What a binding has beyond struct dev. */
+struct dev_extra {
+	char name[IFNAMSIZ];
+	struct maybe sticky;
+	struct maybe mask;
+	struct maybe statemask;
+};
+
+struct facts {
+	struct question q;
+	struct tuple tuple;	/* the question's, with the ports of what was found */
+	struct status s;
+	struct limits limits;
+	uint64_t dropped;	/* flows that were not counted */
+	struct dev_extra *extras;
+	size_t nextras;
+
+	bool found;		/* the module has the flow */
+	struct flow flow;
+	size_t nfound;		/* as many match, this one had the last packet */
+	uint32_t elsewhere;	/* none does, but one that enters through this device */
+
+	struct ct_table conntrack;
+	char ct_unread[128];	/* why there is none, "" if there is one */
+	struct ct_match ct;
+	/* Seconds that conntrack gave such an entry at its last packet; 0: not known. */
+	uint32_t ct_timeout;
+
+	uint32_t route_oif;	/* of a flow that the module does not have; 0: not known */
+};
+
+/*
+ * A step: its name is part of the interface. The value is a text, a number, or NULL
+ * for one that is not set.
+ */
+struct step {
+	const char *name;
+	char *text;
+	bool number;
+	uint64_t v;
+	char *from;		/* NULL: nothing to say */
+};
+
+struct steps {
+	struct step *v;
+	size_t n;
+};
+
+/* explain_bind.c */
+enum decided_by { BY_NONE, BY_OWN, BY_ABOVE, BY_BELOW, BY_ANY };
+
+struct decider {
+	const struct dev *dev;	/* NULL: none */
+	enum decided_by by;
+	uint32_t ifindex;	/* about packets of this device; 0: not known */
+};
+
+/* The binding that decides about packets that enter. */
+struct decider decider_in(const struct facts *f);
+/* About those that leave: where the last one left, or where the route leads. */
+struct decider decider_out(const struct facts *f);
+/* The device of the network layer that the flow enters through. */
+uint32_t network_device(const struct facts *f);
+/* Does a flow enter through the device that is asked for, or what is above or below? */
+bool enters_through(const struct facts *f, const struct flow *flow);
+const struct dev_extra *extra_of(const struct facts *f, const struct dev *dev);
+const char *link_name(const struct facts *f, uint32_t ifindex);
+/* Is the warning about devices of the flow, or about none alone? */
+bool warning_concerns(const struct facts *f, const char *text);
+
+/* explain_steps.c */
+void make_steps(const struct facts *f, struct steps *steps);
+void steps_free(struct steps *steps);
+
+#endif

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The steps of an explanation, from what is known of the flow. */
+#include <inttypes.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "explain.h"
+#include "out.h"
+#include "parse.h"
+
+#define CT_OFFLOADED (IPS_OFFLOAD | IPS_HW_OFFLOAD)
+/* Conntrack counts in seconds, and a flowtable lets go of a flow a second late. */
+#define CT_SLACK_MS 3000
+
+/* A step without a value; the words are its reason, "" none. */
+static struct step *add(struct steps *steps, const char *name, const char *fmt, ...)
+	__printf(3, 4);
+
+static struct step *add(struct steps *steps, const char *name, const char *fmt, ...)
+{
+	struct step *s;
+	va_list ap;
+
+	steps->v = xrealloc(steps->v, steps->n + 1, sizeof(*steps->v));
+	s = &steps->v[steps->n++];
+	memset(s, 0, sizeof(*s));
+	s->name = name;
+	va_start(ap, fmt);
+	if (fmt[0] && vasprintf(&s->from, fmt, ap) < 0)
+		s->from = NULL;
+	va_end(ap);
+	return s;
+}
+
+static void set_text(struct step *s, const char *text)
+{
+	s->text = xstrdup(text);
+}
+
+static void set_number(struct step *s, uint64_t v)
+{
+	s->number = true;
+	s->v = v;
+}
+
+static void set_maybe(struct step *s, const struct maybe *v)
+{
+	if (v->there)
+		set_number(s, v->v);
+}
+
+void steps_free(struct steps *steps)
+{
+	size_t i;
+
+	for (i = 0; i < steps->n; i++) {
+		free(steps->v[i].text);
+		free(steps->v[i].from);
+	}
+	free(steps->v);
+	memset(steps, 0, sizeof(*steps));
+}
+
+static bool on_flowtable(const struct facts *f)
+{
+	struct link_set set = { 0 };
+	const struct link *link = links_find(&f->s.links, f->q.iif);
+	bool on = false;
+	size_t i;
+
+	if (!link)
+		return true;
+	set_add(&set, link);
+	links_below(&f->s.links, link, &set);
+	links_above(&f->s.links, link, &set);
+	for (i = 0; i < f->s.nft; i++)
+		on |= set_has(&set, f->s.ft[i].ifindex);
+	set_free(&set);
+	return on;
+}
+
+/* Why the module may not have a flow, the first reason that is true. */
+static void add_not_found(const struct facts *f, struct steps *steps)
+{
+	uint32_t status = f->ct.entry ? f->ct.entry->status : 0;
+	struct step *s;
+
+	if (f->elsewhere)
+		s = add(steps, "flow", "there is one that enters through %s: ask with 'iif %s'",
+			link_name(f, f->elsewhere), link_name(f, f->elsewhere));
+	else if (!f->s.devs.n)
+		s = add(steps, "flow", "no device is bound, so no packet is looked at: 'ftqos dev set DEV'");
+	else if (!f->limits.flow_limit)
+		s = add(steps, "flow", "flows are not counted: 'ftqos config set flow-limit N'");
+	else if (!on_flowtable(f))
+		s = add(steps, "flow", "there is no flowtable on %s: nothing that enters there is offloaded",
+			f->q.dev);
+	else if (status & IPS_HW_OFFLOAD)
+		s = add(steps, "flow", "the hardware forwards it: its packets reach no map");
+	else if (f->ct.entry && !(status & IPS_OFFLOAD))
+		s = add(steps, "flow", "it is not offloaded: 'flow add' in nft's forward chain has to see it%s",
+			status & IPS_SEEN_REPLY ? "" : ", and it has not had an answer yet");
+	else if (f->dropped)
+		s = add(steps, "flow",
+			"no packet for %u s (flow-timeout), or no room (flow-limit %u): %llu were not counted",
+			f->limits.flow_timeout, f->limits.flow_limit,
+			(unsigned long long)f->dropped);
+	else
+		s = add(steps, "flow", "no packet of this direction for %u s (flow-timeout), or none since the device was bound",
+			f->limits.flow_timeout);
+	set_text(s, "not found");
+}
+
+static void add_flow(const struct facts *f, struct steps *steps)
+{
+	char src[END_TEXT_MAX], dst[END_TEXT_MAX], idle[32], tags[64] = "", more[48] = "";
+	const struct flow *flow = &f->flow;
+	size_t i, n = 0;
+
+	if (!f->found) {
+		add_not_found(f, steps);
+		return;
+	}
+	for (i = 0; i < flow->nvlan && n < sizeof(tags); i++)
+		n += (size_t)snprintf(tags + n, sizeof(tags) - n, "%s%u",
+				      i ? "." : ", VLAN ", flow->vlan[i]);
+	if (f->nfound > 1)
+		snprintf(more, sizeof(more), "the latest of %zu, ", f->nfound);
+	set_text(add(steps, "flow", "%s%s to %s, through %s%s%s; %" PRIu64 " packets, the last one %s ago",
+		     more, end_text(&flow->tuple, false, src, sizeof(src)),
+		     end_text(&flow->tuple, true, dst, sizeof(dst)),
+		     link_name(f, flow->iif), tags, flow->tunneled ? ", in a tunnel" : "",
+		     flow->packets, ms_text(flow->idle_ms, idle, sizeof(idle))), "found");
+}
+
+static void add_conntrack(const struct facts *f, struct steps *steps)
+{
+	char src[END_TEXT_MAX], dst[END_TEXT_MAX], zone[24] = "", text[2 * END_TEXT_MAX + 8];
+	const struct ct_entry *entry = f->ct.entry;
+	struct tuple nat;
+
+	if (f->ct_unread[0]) {
+		set_text(add(steps, "conntrack", "%s", f->ct_unread), "unknown");
+		return;
+	}
+	if (!entry) {
+		set_text(add(steps, "conntrack", "%s", f->ct.ambiguous ?
+			     "more than one zone has this tuple" : ""),
+			 f->ct.ambiguous ? "ambiguous" : "none");
+		return;
+	}
+	if (entry->zone)
+		snprintf(zone, sizeof(zone), ", zone %u", entry->zone);
+	set_text(add(steps, "conntrack", "%s direction%s",
+		     f->ct.dir == CT_REPLY ? "reply" : "original", zone),
+		 entry->status & IPS_HW_OFFLOAD ? "hardware" :
+		 entry->status & IPS_OFFLOAD ? "offloaded" : "not offloaded");
+	nat = ct_after_nat(entry, f->ct.dir);
+	if (tuple_equal(&nat, &f->tuple))
+		return;
+	snprintf(text, sizeof(text), "%s to %s", end_text(&nat, false, src, sizeof(src)),
+		 end_text(&nat, true, dst, sizeof(dst)));
+	set_text(add(steps, "nat", "what it leaves with"), text);
+}
+
+static void add_binding(const struct facts *f, struct steps *steps, const char *name,
+			const char *verb, const struct decider *d)
+{
+	const char *dev = link_name(f, d->ifindex);
+	char how[96];
+
+	if (!d->dev) {
+		if (d->ifindex)
+			add(steps, name, "it %s through %s, which no binding covers",
+			    verb, dev);
+		else
+			add(steps, name, f->found ?
+			    "no binding covers the device that the last packet left through" :
+			    "the device that it leaves through is not known");
+		set_text(&steps->v[steps->n - 1], "none");
+		return;
+	}
+	if (d->by == BY_OWN)
+		snprintf(how, sizeof(how), "it %s through it", verb);
+	else
+		snprintf(how, sizeof(how), "it %s through %s, %s", verb, dev,
+			 d->by == BY_ABOVE ? "below that" :
+			 d->by == BY_BELOW ? "above that" : "which has none of its own");
+	set_text(add(steps, name, "%s; %s%s%s", how, dev_state_name(d->dev->state),
+		     d->dev->reason ? ": " : "", d->dev->reason ? d->dev->reason : ""),
+		 d->dev->name);
+}
+
+/* The class that a mark gives, if it gives one. */
+static struct maybe class_of_mark(const struct dev_extra *e, uint32_t mark)
+{
+	struct maybe class = { .there = false };
+
+	if (!e || !e->mask.there || !e->mask.v)
+		return class;
+	if (e->statemask.there && e->statemask.v && !(mark & e->statemask.v))
+		return class;
+	class.there = true;
+	class.v = (mark & e->mask.v) >> (ffs((int)e->mask.v) - 1);
+	return class;
+}
+
+/* Where the class comes from; returns it. */
+static struct maybe add_class(const struct facts *f, struct steps *steps,
+			      const struct decider *in)
+{
+	static const char *const reasons[] = {
+		[NF_FLOW_QOS_SOURCE_DSCP] = "the DSCP that it came with",
+		[NF_FLOW_QOS_SOURCE_PCP] = "8 times the PCP of its outermost tag, 0 without one",
+		[NF_FLOW_QOS_SOURCE_NONE] = "trust none: nothing of the packet counts",
+		[NF_FLOW_QOS_SOURCE_CTMARK] = "a part of conntrack's mark",
+		[NF_FLOW_QOS_SOURCE_LEARNED] = "values that the slow path gave come first, the map has the rest",
+	};
+	uint32_t trust = in->dev ? in->dev->trust : NF_FLOW_QOS_TRUST_DSCP;
+	const struct dev_extra *e = extra_of(f, in->dev);
+	struct maybe class = { .there = false }, of_mark = { .there = false };
+	bool has_mark = f->ct.entry && f->ct.entry->has_mark;
+	uint32_t source = f->flow.source.v, mark;
+	char buf[12];
+
+	set_text(add(steps, "trust", "%s%s", in->dev ? "binding of " : "what holds without a binding",
+		     in->dev ? in->dev->name : ""), trust_name(trust));
+	mark = has_mark ? f->ct.entry->mark : 0;
+	if (has_mark && trust == NF_FLOW_QOS_TRUST_CTMARK && e && e->mask.there) {
+		of_mark = class_of_mark(e, mark);
+		if (of_mark.there)
+			set_number(add(steps, "mark", "0x%x & 0x%x, shifted by %d, is %s",
+				       mark, e->mask.v, ffs((int)e->mask.v) - 1,
+				       class_text(of_mark.v, buf, sizeof(buf))), mark);
+		else
+			set_number(add(steps, "mark", "0x%x & 0x%x is 0, so the DSCP counts",
+				       mark, e->statemask.v), mark);
+	} else if (has_mark) {
+		set_number(add(steps, "mark", "0x%x; not asked for by trust %s", mark,
+			       trust_name(trust)), mark);
+	}
+	if (f->found) {
+		set_number(add(steps, "dscp-in", "%s, as the last packet came",
+			       class_text(f->flow.dscp, buf, sizeof(buf))), f->flow.dscp);
+		class = (struct maybe){ true, f->flow.class };
+		if (f->flow.source.there)
+			set_text(add(steps, "source", "%s", source < ARRAY_SIZE(reasons) ?
+				     reasons[source] : ""), source_name(source));
+		set_number(add(steps, "class", "%s, of the last packet",
+			       class_text(class.v, buf, sizeof(buf))), class.v);
+		return class;
+	}
+	if (trust == NF_FLOW_QOS_TRUST_NONE)
+		class = (struct maybe){ true, 0 };
+	else
+		class = of_mark;
+	/* Nobody has noted the DSCP or the PCP of its packets. */
+	if (class.there)
+		set_number(add(steps, "class", "%s, once it is offloaded",
+			       class_text(class.v, buf, sizeof(buf))), class.v);
+	return class;
+}
+
+static void add_learned(const struct facts *f, struct steps *steps)
+{
+	const struct flow *flow = &f->flow;
+	char text[96], prio[24], pcp[16], dscp[24], buf[16];
+
+	if (!flow->learned_prio.there && !flow->learned_pcp.there &&
+	    !flow->learned_dscp.there)
+		return;
+	prio_text(flow->learned_prio.v, buf, sizeof(buf));
+	snprintf(prio, sizeof(prio), " prio %s", buf);
+	snprintf(pcp, sizeof(pcp), " pcp %u", flow->learned_pcp.v);
+	snprintf(dscp, sizeof(dscp), " dscp %s", class_text(flow->learned_dscp.v, buf, 12));
+	snprintf(text, sizeof(text), "%s%s%s", flow->learned_prio.there ? prio : "",
+		 flow->learned_pcp.there ? pcp : "", flow->learned_dscp.there ? dscp : "");
+	set_text(add(steps, "learned", "from a packet of the slow path; comes before the map"),
+		 text + 1);
+}
+
+/* The map's entry, NULL if it is not known. */
+static const struct entry *add_map(const struct facts *f, struct steps *steps,
+				   const struct decider *out, const struct maybe *class)
+{
+	char text[96], prio[24], pcp[12], dscp[12], name[12];
+	const struct map *map = NULL;
+	const struct entry *e;
+	size_t i;
+
+	if (!out->dev)
+		return NULL;
+	set_text(add(steps, "map", "binding of %s, scope %s", out->dev->name,
+		     scope_name(out->dev->scope)), out->dev->map);
+	for (i = 0; i < f->s.maps.n; i++)
+		if (!strcmp(f->s.maps.v[i].name, out->dev->map))
+			map = &f->s.maps.v[i];
+	if (!map || !class->there || class->v >= NF_FLOW_QOS_CLASSES)
+		return NULL;
+	e = &map->e[class->v];
+	snprintf(text, sizeof(text), "prio %s pcp %s dscp %s",
+		 prio_text(e->prio, prio, sizeof(prio)), pcp_text(e->pcp, pcp, sizeof(pcp)),
+		 dscp_text(e->dscp, dscp, sizeof(dscp)));
+	set_text(add(steps, "map-entry", "what %s has for %s", map->name,
+		     class_text(class->v, name, sizeof(name))), text);
+	return e;
+}
+
+/* What takes this number, and the queue that it meets. */
+static void prio_meaning(const struct facts *f, const struct decider *out, uint32_t prio,
+			 char *buf, size_t size)
+{
+	const struct link *link = links_find(&f->s.links, out->ifindex);
+	struct link_set lowest = { 0 };
+	const char *queue = "", *dev = "";
+	char handle[24];
+	size_t i;
+
+	if (link)
+		links_lowest(&f->s.links, link, &lowest);
+	for (i = 0; i < lowest.n; i++) {
+		if (lowest.v[i]->qdisc[0]) {
+			queue = lowest.v[i]->qdisc;
+			dev = lowest.v[i]->name;
+		}
+	}
+	set_free(&lowest);
+	if (prio > 0xffff)
+		snprintf(buf, size, "class %s of a qdisc with classes",
+			 prio_text(prio, handle, sizeof(handle)));
+	else if (prio >= 256 && prio < 264)
+		snprintf(buf, size, "user priority %u on Wi-Fi", prio - 256);
+	else
+		snprintf(buf, size, "place %u in a priority map of tc", prio & 15);
+	i = strlen(buf);
+	if (queue[0])
+		snprintf(buf + i, size - i, "; the queue is %s on %s", queue, dev);
+}
+
+/* What the last packet was given, and where the map as it is now does not say so. */
+static void add_result(struct steps *steps, const char *name, const struct maybe *given,
+		       const struct maybe *learned, int64_t map, const char *what)
+{
+	const char *why = "";
+
+	if (learned->there)
+		why = "; learned, not from the map";
+	else if (given->there && map != KEEP && map != given->v)
+		why = "; the map has another now, which the next packet gets";
+	set_maybe(add(steps, name, "of the last packet; %s%s", what, why), given);
+}
+
+static void add_results(const struct facts *f, struct steps *steps,
+			const struct decider *out, const struct entry *e)
+{
+	static const struct entry keep = { KEEP, KEEP, KEEP };
+	const struct flow *flow = &f->flow;
+	char what[128], buf[12];
+
+	if (!f->found)
+		return;
+	if (!e)
+		e = &keep;
+	if (flow->prio.there)
+		prio_meaning(f, out, flow->prio.v, what, sizeof(what));
+	else
+		snprintf(what, sizeof(what), "as the flowtable has it, 0 as a rule");
+	add_result(steps, "prio", &flow->prio, &flow->learned_prio, e->prio, what);
+	/* That of the VLAN device's map is not known here. */
+	add_result(steps, "pcp", &flow->pcp, &flow->learned_pcp,
+		   e->pcp == NF_FLOW_QOS_PCP_VLAN ? KEEP : e->pcp, flow->pcp.there ?
+		   "in its VLAN tag" : "it has no tag, or the PCP of the VLAN device");
+	if (!flow->dscp_out.there)
+		snprintf(what, sizeof(what), "that inside the tunnel was not looked at");
+	else
+		snprintf(what, sizeof(what), "%s%s",
+			 class_text(flow->dscp_out.v, buf, sizeof(buf)),
+			 flow->dscp_out.v == flow->dscp ? ", as it came" : "");
+	add_result(steps, "dscp", &flow->dscp_out, &flow->learned_dscp, e->dscp, what);
+}
+
+/* How long ago the last packet was that conntrack saw, one of the slow path. */
+static uint64_t slow_ago_ms(const struct facts *f)
+{
+	const struct ct_entry *entry = f->ct.entry;
+
+	if (!entry->has_timeout || f->ct_timeout < entry->timeout)
+		return UINT64_MAX;
+	return 1000ULL * (f->ct_timeout - entry->timeout);
+}
+
+/*
+ * Of a flow that the module has and conntrack has not offloaded any more. A packet of
+ * the slow path sets conntrack's timeout to its full length. When a flowtable lets go
+ * of a flow it sets what is left of that since the last packet, as if conntrack had
+ * seen that one. So what was seen later than the module's last packet was slow.
+ */
+static void add_path_ended(const struct facts *f, struct steps *steps)
+{
+	uint64_t slow_ms = slow_ago_ms(f), idle_ms = f->flow.idle_ms;
+	char idle[32], slow[32];
+
+	ms_text(idle_ms, idle, sizeof(idle));
+	ms_text(slow_ms, slow, sizeof(slow));
+	if (f->ct.entry->tcp_state > TCP_CONNTRACK_ESTABLISHED)
+		set_text(add(steps, "path",
+			     "the connection has ended, and is not offloaded any more"),
+			 "slow");
+	else if (idle_ms > CT_SLACK_MS && slow_ms < idle_ms - CT_SLACK_MS)
+		set_text(add(steps, "path",
+			     "by conntrack's timeout one came %s ago; the last one that a flowtable took was %s ago, and the flow is not offloaded any more",
+			     slow, idle),
+			 "slow");
+	else
+		set_text(add(steps, "path",
+			     "a flowtable took it %s ago; the flow is not offloaded any more, the next one takes the slow path",
+			     idle),
+			 "fast");
+}
+
+/* Which way the last packet took. */
+static void add_path(const struct facts *f, struct steps *steps)
+{
+	const struct ct_entry *entry = f->ct.entry;
+	bool offloaded = entry && entry->status & CT_OFFLOADED;
+	const char *more = "";
+	char ago[32];
+
+	if (f->found && entry && !offloaded) {
+		add_path_ended(f, steps);
+	} else if (f->found) {
+		/* When it saw one of such a flow, conntrack does not tell. */
+		if (offloaded && f->flow.idle_ms >= 5000)
+			more = "; any that came since took the slow path (fragment, too large)";
+		else if (!offloaded && !f->ct_unread[0] && !f->ct.ambiguous)
+			more = "; conntrack has no entry any more, the flow has ended";
+		set_text(add(steps, "path", "a flowtable took the last one that was counted, %s ago%s",
+			     ms_text(f->flow.idle_ms, ago, sizeof(ago)), more), "fast");
+	} else if (offloaded) {
+		set_text(add(steps, "path", "%s", entry->status & IPS_HW_OFFLOAD ?
+			     "the hardware has the flow" :
+			     "it is offloaded, but the module has counted none"),
+			 "unknown");
+	} else if (entry) {
+		if (slow_ago_ms(f) == UINT64_MAX)
+			add(steps, "path", "it is not offloaded");
+		else
+			add(steps, "path", "it is not offloaded; the last one came %s ago",
+			    ms_text(slow_ago_ms(f), ago, sizeof(ago)));
+		set_text(&steps->v[steps->n - 1], "slow");
+	} else {
+		set_text(add(steps, "path", "%s", ""), "unknown");
+	}
+}
+
+void make_steps(const struct facts *f, struct steps *steps)
+{
+	struct decider in = decider_in(f), out = decider_out(f);
+	const struct entry *entry;
+	struct maybe class;
+	size_t i;
+
+	add_flow(f, steps);
+	add_conntrack(f, steps);
+	add_binding(f, steps, "iif-binding", "enters", &in);
+	class = add_class(f, steps, &in);
+	add_learned(f, steps);
+	add_binding(f, steps, "oif-binding", "leaves", &out);
+	entry = add_map(f, steps, &out, &class);
+	add_results(f, steps, &out, entry);
+	add_path(f, steps);
+	for (i = 0; i < f->s.nwarnings; i++)
+		if (warning_concerns(f, f->s.warnings[i]))
+			set_text(add(steps, "warning", "%s", "status"), f->s.warnings[i]);
+	if (f->s.unread[0])
+		set_text(add(steps, "warning", "%s", "links"),
+			 "devices cannot be read: bindings of upper and lower devices are not known here");
+}
