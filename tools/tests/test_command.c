@@ -41,7 +41,7 @@ static void abbreviations(void)
 	CHECK_ERROR(run("map adds x"), ST_USAGE, "unknown command \"adds\"");
 	CHECK_ERROR(run("map add"), ST_USAGE, "name of the map is missing");
 	CHECK_ERROR(run("map add x y"), ST_USAGE, "unknown word \"y\"");
-	CHECK_ERROR(run("flow explain"), ST_USAGE, "unknown command \"explain\"");
+	CHECK_ERROR(run("flow e"), ST_USAGE, "flow explain does not change");
 }
 
 /* Words that no command takes are refused before the kernel is asked. */
@@ -69,7 +69,23 @@ static void wrong(void)
 		{ "flow show dscp 64", "out of range (0..63)" },
 		{ "flow show src 10.0.0.1 dst ::1", "different address families" },
 		{ "flow show src 10.0.0.0/33", "out of range (0..32)" },
-		{ "flow show -s", "unknown filter \"-s\"" },
+		{ "flow show -s port 1", "unknown filter \"port\"" },
+		{ "flow show sport 65536 --stats", "out of range (0..65535)" },
+		{ "flow show dev -s dev -s", "dev is given twice" },
+		{ "flow show -stat -statisticsx", "unknown filter \"-statisticsx\"" },
+		{ "flow flush -s", "options come before the object" },
+		{ "flow explain", "proto is missing" },
+		{ "flow explain proto udp", "src is missing" },
+		{ "flow explain proto udp src ::1 dst ::2", "iif is missing" },
+		{ "flow explain proto icmp", "unknown proto \"icmp\"" },
+		{ "flow explain src 10.0.0.0/8", "src \"10.0.0.0/8\" is not one address" },
+		{ "flow explain dst 10.0.0.1 src ::1", "different address families" },
+		{ "flow explain sport 1 sport 1", "sport is given twice" },
+		{ "flow explain dport 65536", "out of range (0..65535)" },
+		{ "flow explain iif", "iif needs a value" },
+		{ "flow explain dev lan0", "unknown word \"dev\"" },
+		{ "flow explain proto gre src 1.1.1.1 dst 1.1.1.2 sport 1 iif a",
+		  "gre has no ports" },
 		{ "flow flush all", "unknown word \"all\"" },
 		{ "stats show x", "unknown word \"x\"" },
 		{ "stats reset x", "unknown word \"x\"" },

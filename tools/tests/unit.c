@@ -9,7 +9,7 @@ unsigned int failures;
 
 static const struct test *const suites[] = {
 	parse_tests, config_tests, nl_tests, out_tests, command_tests,
-	warn_tests,
+	warn_tests, explain_tests,
 };
 
 int split(const char *words, char **argv)

@@ -69,6 +69,6 @@ struct test {
 };
 
 extern const struct test parse_tests[], config_tests[], nl_tests[],
-	out_tests[], command_tests[], warn_tests[];
+	out_tests[], command_tests[], warn_tests[], explain_tests[];
 
 #endif
