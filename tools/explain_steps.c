@@ -434,7 +434,9 @@ static void add_path(const struct facts *f, struct steps *steps)
 		add_path_ended(f, steps);
 	} else if (f->found) {
 		/* When it saw one of such a flow, conntrack does not tell. */
-		if (offloaded && f->flow.idle_ms >= 5000)
+		if (offloaded && entry->status & IPS_HW_OFFLOAD)
+			more = "; now the hardware has the flow, whose packets are not counted";
+		else if (offloaded && f->flow.idle_ms >= 5000)
 			more = "; any that came since took the slow path (fragment, too large)";
 		else if (!offloaded && !f->ct_unread[0] && !f->ct.ambiguous)
 			more = "; conntrack has no entry any more, the flow has ended";
