@@ -274,6 +274,8 @@ static struct ftq_target ftq_binding_target(const struct ftq_binding *binding)
 		.oif	= binding->dev->ifindex,
 		.trust	= binding->trust,
 		.scope	= binding->scope,
+		.ctmark_mask		= binding->ctmark_mask,
+		.ctmark_statemask	= binding->ctmark_statemask,
 	};
 }
 
@@ -295,6 +297,8 @@ static struct ftq_target ftq_policy_self(struct ftq_net *fn,
 		return target;
 
 	target.trust = any->trust;
+	target.ctmark_mask = any->ctmark_mask;
+	target.ctmark_statemask = any->ctmark_statemask;
 	/* mac80211 classifies by DSCP itself. */
 	if (*undecided || ftq_binding_wifi(dev))
 		return target;

@@ -26,6 +26,9 @@ struct ftq_net;
  * @any: covers every device without a binding of its own
  * @trust: enum nf_flow_qos_trust, for packets that enter through the device
  * @scope: enum nf_flow_qos_scope
+ * @ctmark_mask: with trust ctmark the six bits of the mark that are the class, else 0
+ * @ctmark_statemask: with trust ctmark, bits of which one has to be set in a mark that
+ *	counts, 0: each counts; else 0
  * @state: enum nf_flow_qos_dev_state that was last told
  * @unresolved: @dev is an upper device, what is below it is not known yet
  * @name: name of the device, or FTQ_ANY; follows renames
@@ -37,6 +40,8 @@ struct ftq_binding {
 	bool			any;
 	u8			trust;
 	u8			scope;
+	u32			ctmark_mask;
+	u32			ctmark_statemask;
 	u8			state;
 	bool			unresolved;
 	char			name[IFNAMSIZ];
@@ -49,12 +54,16 @@ struct ftq_binding {
  *	that the packet crosses
  * @trust: enum nf_flow_qos_trust for packets that enter
  * @scope: enum nf_flow_qos_scope for packets that leave
+ * @ctmark_mask: as in struct ftq_binding
+ * @ctmark_statemask: likewise
  */
 struct ftq_target {
 	const struct ftq_map	*map;
 	u32			oif;
 	u8			trust;
 	u8			scope;
+	u32			ctmark_mask;
+	u32			ctmark_statemask;
 };
 
 /**

@@ -29,13 +29,13 @@ static struct kmem_cache *ftq_flow_cache __read_mostly;
 static struct kmem_cache *ftq_tunnel_flow_cache __read_mostly;
 
 /* Two words of what is hashed: see ftq_flow_hash(). */
-static u64 ftq_flow_mix(u32 a, u32 b, const u32 *key)
+static __always_inline u64 ftq_flow_mix(u32 a, u32 b, const u32 *key)
 {
 	return (u64)(a + key[0]) * (b + key[1]);
 }
 
-static u64 ftq_flow_mix_addrs(const __be32 *src, const __be32 *dst,
-			      const u32 *key)
+static __always_inline u64 ftq_flow_mix_addrs(const __be32 *src, const __be32 *dst,
+					      const u32 *key)
 {
 	u64 sum = 0;
 	int i;
@@ -54,8 +54,8 @@ static u64 ftq_flow_mix_addrs(const __be32 *src, const __be32 *dst,
  * costs. Folding the sum first, which loses nothing, breaks up the progression that
  * the sums of successive ports are.
  */
-static u32 ftq_flow_hash(const struct ftq_flows *flows,
-			 const struct ftq_packet *pkt)
+static __always_inline u32 ftq_flow_hash(const struct ftq_flows *flows,
+					 const struct ftq_packet *pkt)
 {
 	const struct ftq_tuple *tuple = &pkt->tuple;
 	const u32 *key = flows->key.word;
@@ -217,6 +217,7 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	flow->last = jiffies;
 	flow->given.word = 0;
 	flow->outcome.word = 0;
+	flow->ctmark = 0;
 
 	spin_lock(&flows->lock);
 	table = rcu_dereference_protected(flows->table,
@@ -299,6 +300,36 @@ void ftq_flow_expect(const struct ftq_flows *flows, struct ftq_packet *pkt)
 	/* Any address can be prefetched, that of no flow, too. */
 	prefetch(&flow->tuple);
 	prefetchw(&flow->packets);
+}
+
+/**
+ * ftq_flow_lookup() - find the flow of a packet before it is accounted
+ * @flows: flows of the namespace
+ * @pkt: the packet
+ *
+ * It may be unlinked meanwhile, as that of ftq_flow_last().
+ *
+ * Context: RCU, BH.
+ * Return: the flow, which stays until the end of the RCU section, or NULL: there is none
+ * yet.
+ */
+struct ftq_flow *ftq_flow_lookup(struct ftq_flows *flows, const struct ftq_packet *pkt)
+{
+	const struct ftq_flow_table *table = rcu_dereference(flows->table);
+	const struct ftq_flow_table *next;
+	struct ftq_flow *flow;
+	u32 hash;
+
+	if (unlikely(!table))
+		return NULL;
+
+	hash = ftq_flow_hash(flows, pkt);
+	flow = ftq_flow_find(table, pkt, hash);
+	if (unlikely(!flow)) {
+		next = rcu_dereference(flows->next);
+		flow = next ? ftq_flow_find(next, pkt, hash) : NULL;
+	}
+	return flow;
 }
 
 /**

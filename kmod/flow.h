@@ -31,6 +31,8 @@
  * @given: to the last packet
  * @outcome: of the last packet
  * @hash: of @tuple
+ * @ctmark: what the mark of its conntrack entry said and when that was read: see
+ *	ftq_ctmark_class(). Written by packets, too; whole
  * @first: jiffies64 of the first packet; under ftq_flows->lock while linked,
  *	and until it is given to RCU
  * @id: grows with each flow; buckets are ordered by it, highest first; under
@@ -48,6 +50,7 @@ struct ftq_flow {
 	union ftq_given		given;
 	union ftq_outcome	outcome;
 	u32			hash;
+	u32			ctmark;
 	union {
 		struct {
 			u64	first;
@@ -257,6 +260,7 @@ static __always_inline void ftq_flow_add(struct ftq_flow *flow, u16 segs, u32 by
 }
 
 void ftq_flow_expect(const struct ftq_flows *flows, struct ftq_packet *pkt);
+struct ftq_flow *ftq_flow_lookup(struct ftq_flows *flows, const struct ftq_packet *pkt);
 bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		    const struct ftq_window *win);
 

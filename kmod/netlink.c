@@ -51,7 +51,7 @@ static const struct genl_ops ftq_nl_ops[] = {
 	}, {
 		.cmd		= NF_FLOW_QOS_CMD_DEV_SET,
 		.policy		= ftq_nl_dev_policy,
-		.maxattr	= NF_FLOW_QOS_A_DEV_ABSENT,
+		.maxattr	= NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK,
 		.flags		= GENL_UNS_ADMIN_PERM,
 		.doit		= ftq_nl_dev_set,
 	}, {

@@ -90,7 +90,8 @@ int ftq_nl_map_del(struct sk_buff *skb, struct genl_info *info);
 void ftq_nl_notify_map(struct ftq_net *fn, const struct ftq_map *map, u8 cmd);
 
 /* nl_dev.c */
-extern const struct nla_policy ftq_nl_dev_policy[NF_FLOW_QOS_A_DEV_ABSENT + 1];
+extern const struct nla_policy
+ftq_nl_dev_policy[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK + 1];
 int ftq_nl_dev_parse(struct ftq_net *fn, const struct list_head *maps,
 		     struct nlattr **tb, struct ftq_binding *binding,
 		     struct ftq_map **map, struct netlink_ext_ack *extack);

@@ -5,22 +5,30 @@
 #include <linux/rtnetlink.h>
 
 #include "binding.h"
+#include "ctmark.h"
 #include "hook.h"
 #include "map.h"
 #include "net.h"
 #include "netlink.h"
 
-const struct nla_policy ftq_nl_dev_policy[NF_FLOW_QOS_A_DEV_ABSENT + 1] = {
+const struct nla_policy
+ftq_nl_dev_policy[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK + 1] = {
 	[NF_FLOW_QOS_A_DEV_NAME] = { .type = NLA_NUL_STRING,
 				     .len = IFNAMSIZ - 1 },
 	[NF_FLOW_QOS_A_DEV_IFINDEX] = { .type = NLA_REJECT },
 	[NF_FLOW_QOS_A_DEV_MAP] = { .type = NLA_NUL_STRING,
 				    .len = NF_FLOW_QOS_NAME_MAX },
 	[NF_FLOW_QOS_A_DEV_TRUST] = NLA_POLICY_MAX(NLA_U32,
-						   NF_FLOW_QOS_TRUST_NONE),
+						   NF_FLOW_QOS_TRUST_CTMARK),
 	[NF_FLOW_QOS_A_DEV_SCOPE] = NLA_POLICY_MAX(NLA_U32,
 						   NF_FLOW_QOS_SCOPE_ALL),
 	[NF_FLOW_QOS_A_DEV_ABSENT] = { .type = NLA_FLAG },
+	[NF_FLOW_QOS_A_DEV_STATE] = { .type = NLA_REJECT },
+	[NF_FLOW_QOS_A_DEV_REASON] = { .type = NLA_REJECT },
+	[NF_FLOW_QOS_A_DEV_GENERATION] = { .type = NLA_REJECT },
+	[NF_FLOW_QOS_A_DEV_STICKY] = { .type = NLA_REJECT },
+	[NF_FLOW_QOS_A_DEV_CTMARK_MASK] = { .type = NLA_U32 },
+	[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK] = { .type = NLA_U32 },
 };
 
 static int ftq_nl_dev_fill(struct sk_buff *skb, struct ftq_net *fn,
@@ -44,6 +52,11 @@ static int ftq_nl_dev_fill(struct sk_buff *skb, struct ftq_net *fn,
 	     nla_put_u32(skb, NF_FLOW_QOS_A_DEV_IFINDEX, binding->dev->ifindex)) ||
 	    nla_put_string(skb, NF_FLOW_QOS_A_DEV_MAP, binding->map->name) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_DEV_TRUST, binding->trust) ||
+	    (binding->ctmark_mask &&
+	     nla_put_u32(skb, NF_FLOW_QOS_A_DEV_CTMARK_MASK, binding->ctmark_mask)) ||
+	    (binding->ctmark_statemask &&
+	     nla_put_u32(skb, NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK,
+			 binding->ctmark_statemask)) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_DEV_SCOPE, binding->scope) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_DEV_STATE, state) ||
 	    (reason && nla_put_string(skb, NF_FLOW_QOS_A_DEV_REASON, reason)) ||
@@ -175,12 +188,69 @@ int ftq_nl_dev_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
+/*
+ * The masks of trust ctmark: those that are named, else those that the binding has. A
+ * mask without a statemask is one that always counts; any other trust forgets both.
+ */
+static int ftq_nl_dev_ctmark(struct nlattr **tb, struct ftq_binding *binding,
+			     struct netlink_ext_ack *extack)
+{
+	struct nlattr *state = tb[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK];
+	struct nlattr *mask = tb[NF_FLOW_QOS_A_DEV_CTMARK_MASK];
+
+	if (binding->trust != NF_FLOW_QOS_TRUST_CTMARK) {
+		binding->ctmark_mask = 0;
+		binding->ctmark_statemask = 0;
+		if (!mask && !state)
+			return 0;
+		NL_SET_ERR_MSG_ATTR(extack, mask ?: state,
+				    "masks of the conntrack mark go with trust ctmark only");
+		return -EINVAL;
+	}
+	if (!IS_ENABLED(CONFIG_NF_CONNTRACK_MARK)) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_FLOW_QOS_A_DEV_TRUST],
+				    "trust ctmark needs a kernel with CONFIG_NF_CONNTRACK_MARK");
+		return -EOPNOTSUPP;
+	}
+
+	if (mask) {
+		binding->ctmark_mask = nla_get_u32(mask);
+		binding->ctmark_statemask = 0;
+		if (!ftq_ctmark_mask_valid(binding->ctmark_mask)) {
+			NL_SET_ERR_MSG_ATTR(extack, mask,
+					    "the mask of the class has to be six bits side by side");
+			return -EINVAL;
+		}
+	}
+	if (!binding->ctmark_mask) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_FLOW_QOS_A_DEV_TRUST],
+				    "trust ctmark needs the mask of the class");
+		return -EINVAL;
+	}
+
+	if (!state)
+		return 0;
+	binding->ctmark_statemask = nla_get_u32(state);
+	if (!binding->ctmark_statemask) {
+		NL_SET_ERR_MSG_ATTR(extack, state,
+				    "a statemask of 0 never counts: leave it out for one that always does");
+		return -EINVAL;
+	}
+	if (binding->ctmark_statemask & binding->ctmark_mask) {
+		NL_SET_ERR_MSG_ATTR(extack, state,
+				    "the statemask has bits of the class: it has to be apart from these");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /**
  * ftq_nl_dev_parse() - what a request wants a binding to be
  * @fn: namespace
  * @maps: maps to choose from
  * @tb: attributes of the request
- * @binding: has the name; device, trust and scope are set where they are named
+ * @binding: has the name; device, trust with its masks and scope are set where they are
+ *	named
  * @map: set to the map where one is named
  * @extack: filled on error
  *
@@ -193,6 +263,7 @@ int ftq_nl_dev_parse(struct ftq_net *fn, const struct list_head *maps,
 {
 	struct nlattr *attr = tb[NF_FLOW_QOS_A_DEV_NAME];
 	const char *refusal;
+	int err;
 
 	if (!binding->any) {
 		if (!dev_valid_name(binding->name)) {
@@ -233,6 +304,9 @@ int ftq_nl_dev_parse(struct ftq_net *fn, const struct list_head *maps,
 	attr = tb[NF_FLOW_QOS_A_DEV_TRUST];
 	if (attr)
 		binding->trust = nla_get_u32(attr);
+	err = ftq_nl_dev_ctmark(tb, binding, extack);
+	if (err)
+		return err;
 
 	attr = tb[NF_FLOW_QOS_A_DEV_SCOPE];
 	if (!attr)
@@ -255,16 +329,22 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 	struct ftq_map *old_map = binding->map;
 	u8 old_trust = binding->trust;
 	u8 old_scope = binding->scope;
+	u32 old_mask = binding->ctmark_mask;
+	u32 old_statemask = binding->ctmark_statemask;
 	int err;
 
 	if (!map)
 		map = old_map;
 	if (map == old_map && want->trust == old_trust &&
+	    want->ctmark_mask == old_mask &&
+	    want->ctmark_statemask == old_statemask &&
 	    want->scope == old_scope && want->dev == old_dev)
 		return 0;
 
 	ftq_binding_use_map(binding, map);
 	binding->trust = want->trust;
+	binding->ctmark_mask = want->ctmark_mask;
+	binding->ctmark_statemask = want->ctmark_statemask;
 	binding->scope = want->scope;
 	/* It may be one that could not be bound when it came. */
 	binding->dev = want->dev;
@@ -273,6 +353,8 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 		ftq_binding_use_map(binding, old_map);
 		binding->dev = old_dev;
 		binding->trust = old_trust;
+		binding->ctmark_mask = old_mask;
+		binding->ctmark_statemask = old_statemask;
 		binding->scope = old_scope;
 		return err;
 	}
@@ -303,7 +385,7 @@ static int ftq_nl_dev_add(struct ftq_net *fn, struct ftq_binding *binding,
  *
  * Context: genl_mutex is held; takes RTNL.
  * Return: 0, -EINVAL, -ENODEV, -ENOENT (map), -ENOSPC, -EOPNOTSUPP (DSA conduit,
- * scope all without egress hooks), -ENOMEM.
+ * scope all without egress hooks, trust ctmark without marks), -ENOMEM.
  */
 int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info)
 {
@@ -327,6 +409,8 @@ int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info)
 	binding = ftq_binding_find(&fn->bindings, want->name);
 	if (binding) {
 		want->trust = binding->trust;
+		want->ctmark_mask = binding->ctmark_mask;
+		want->ctmark_statemask = binding->ctmark_statemask;
 		want->scope = binding->scope;
 	}
 	err = ftq_nl_dev_parse(fn, &fn->maps, info->attrs, want, &map,

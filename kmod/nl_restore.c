@@ -38,7 +38,7 @@ ftq_nl_restore_policy[NF_FLOW_QOS_A_RESTORE_CONFIG + 1] = {
 	[NF_FLOW_QOS_A_RESTORE_DEV] = {
 		.type = NLA_NESTED,
 		.nested_policy = ftq_nl_dev_policy,
-		.len = NF_FLOW_QOS_A_DEV_ABSENT,
+		.len = NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK,
 	},
 	[NF_FLOW_QOS_A_RESTORE_CONFIG] = {
 		.type = NLA_NESTED,
@@ -121,13 +121,13 @@ static int ftq_nl_restore_dev(struct ftq_net *fn, struct ftq_nl_candidate *cand,
 			      const struct nlattr *nest,
 			      struct netlink_ext_ack *extack)
 {
-	struct nlattr *tb[NF_FLOW_QOS_A_DEV_ABSENT + 1];
+	struct nlattr *tb[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK + 1];
 	struct ftq_binding *binding;
 	struct ftq_map *map = NULL;
 	const struct nlattr *name;
 	int err;
 
-	err = nla_parse_nested(tb, NF_FLOW_QOS_A_DEV_ABSENT, nest,
+	err = nla_parse_nested(tb, NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK, nest,
 			       ftq_nl_dev_policy, extack);
 	if (err)
 		return err;

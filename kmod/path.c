@@ -28,6 +28,7 @@
 #include <net/sock.h>
 
 #include "binding.h"
+#include "ctmark.h"
 #include "dscp.h"
 #include "frame.h"
 #include "hook.h"
@@ -129,20 +130,26 @@ struct ftq_cleared {
 #define FTQ_CLEARED_OUTER	1
 #define FTQ_CLEARED_INNER	2
 
-/* @target: of the device that it came from; the DSCP is the class so far */
-static __always_inline void ftq_path_class(const struct ftq_target *target,
+/*
+ * @target: of the device that it came from; the DSCP is the class so far. False: the
+ * conntrack mark is to be asked.
+ */
+static __always_inline bool ftq_path_class(const struct ftq_target *target,
 					   const struct sk_buff *skb,
 					   union ftq_outcome *outcome)
 {
 	u16 tci = 0;
 
 	if (likely(target->trust == NF_FLOW_QOS_TRUST_DSCP))
-		return;
+		return true;
+	if (target->trust == NF_FLOW_QOS_TRUST_CTMARK)
+		return false;
 	if (target->trust == NF_FLOW_QOS_TRUST_PCP && skb_vlan_tag_present(skb))
 		tci = skb_vlan_tag_get(skb);
 	outcome->class = (tci >> VLAN_PRIO_SHIFT) * 8;
 	/* The numbers of enum nf_flow_qos_trust are also those of the sources. */
 	outcome->source = target->trust;
+	return true;
 }
 
 /*
@@ -385,6 +392,7 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 	/* What is read of these is set before; to zero them all takes its time. */
 	struct ftq_entered ent __uninitialized;
 	struct ftq_window win __uninitialized;
+	const struct ftq_target *target;
 	const struct ftq_policy *policy;
 	struct ftq_net *fn = fd->fn;
 
@@ -405,8 +413,12 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 			skb_is_gso(skb) || ent.pkt.tuple.tunneled ? ent.pkt.len :
 								    ent.pkt.bytes,
 			ent.pkt.dscp);
-	if (likely(policy))
-		ftq_path_class(ftq_policy_target(policy, ent.pkt.key), skb, &win.outcome);
+	if (likely(policy)) {
+		target = ftq_policy_target(policy, ent.pkt.key);
+		if (unlikely(!ftq_path_class(target, skb, &win.outcome)))
+			ent.flow = ftq_ctmark_class(&win, target, &ent.pkt, entries,
+						    flowtable);
+	}
 	ftq_path_clear(skb, ent.pkt.tci, ent.pkt.vlan, &ent.cleared);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
 		ftq_path_prio(skb, policy, &win, &ent.cleared);
@@ -430,6 +442,7 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 	struct ftq_entered ent __uninitialized;
 	struct ftq_window win __uninitialized;
 	struct ftq_simple pkt __uninitialized;
+	const struct ftq_target *target;
 	const struct ftq_policy *policy;
 	struct ftq_net *fn = fd->fn;
 	struct ftq_flow *flow = NULL;
@@ -461,9 +474,12 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 			pkt.bytes, pkt.dscp);
 	if (!flow && ent.accounts)
 		win.lookup = &ent.pkt;
-	if (likely(policy))
-		ftq_path_class(tagged ? ftq_policy_target(policy, key) : &policy->bare,
-			       skb, &win.outcome);
+	if (likely(policy)) {
+		target = tagged ? ftq_policy_target(policy, key) : &policy->bare;
+		/* All of the packet is wanted, and that here would cost others. */
+		if (unlikely(!ftq_path_class(target, skb, &win.outcome)))
+			return ftq_path_ingress_any(fd, skb, state, entries, flowtable);
+	}
 	if (tagged) {
 		ent.cleared.changed = 0;
 		ftq_path_clear_outer(skb, true, &ent.cleared);
