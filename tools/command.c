@@ -42,11 +42,13 @@ const struct command commands[] = {
 		.help = "show bindings and their state",
 	}, {
 		.object = "dev", .name = "set", .run = dev_set, .plan = plan_dev_set,
-		.args = "DEV|any [map NAME] [trust dscp|pcp|none] [scope offloaded|all] [absent]",
+		.args = "DEV|any [map NAME] [trust dscp|pcp|none|ctmark MASK [STATEMASK]] [scope offloaded|all] [absent]",
 		.help = "bind a device, or change its binding where named",
 		.notes = "A new binding has map default, trust dscp, scope offloaded.\n"
 			 "map    for packets that leave through the device\n"
-			 "trust  where the class of packets that enter through it comes from\n"
+			 "trust  where the class of packets that enter through it comes from; ctmark:\n"
+			 "       bits MASK (six, side by side) of the conntrack mark, if one of STATEMASK\n"
+			 "       is set or there is none, else the DSCP; 0x80 and 128 are the same\n"
 			 "scope  which packets that leave through it are changed\n"
 			 "absent allows a device that is not there yet",
 	}, {

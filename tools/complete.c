@@ -122,8 +122,10 @@ static void syntax_parse(struct syntax *s, const char *args)
 		      (opens || !s->nkey || s->value[s->nkey - 1]);
 		if (key && s->nkey < SYNTAX_WORDS)
 			s->key[s->nkey++] = w;
-		else if (optional && s->nkey)
+		else if (optional && s->nkey && !s->value[s->nkey - 1])
 			s->value[s->nkey - 1] = w;
+		else if (optional)
+			continue;	/* a mask: what it can be is not a list */
 		else if (s->npos < (int)ARRAY_SIZE(s->pos))
 			s->pos[s->npos++] = w;
 	}

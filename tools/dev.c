@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Bindings of devices. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ static const char *const trusts[] = {
 	[NF_FLOW_QOS_TRUST_DSCP] = "dscp",
 	[NF_FLOW_QOS_TRUST_PCP] = "pcp",
 	[NF_FLOW_QOS_TRUST_NONE] = "none",
+	[NF_FLOW_QOS_TRUST_CTMARK] = "ctmark",
 };
 
 static const char *const scopes[] = {
@@ -68,6 +70,43 @@ static int take_dev(int *argc, char ***argv, char *name)
 	return parse_dev_name(*(*argv)++, name);
 }
 
+/*
+ * The masks that may follow trust ctmark: numbers, which no other word begins like.
+ * Return: ST_OK, and how many there are in *n.
+ */
+static int parse_ctmark(int argc, char **argv, struct dev_change *c, int *n)
+{
+	uint32_t class = NF_FLOW_QOS_CLASSES - 1;
+	int err;
+
+	*n = 0;
+	if (argc < 1 || !isdigit((unsigned char)argv[0][0]))
+		return ST_OK;
+	err = parse_u32("mask", argv[0], 0, UINT32_MAX, &c->ctmark_mask);
+	if (err)
+		return err;
+	while (class < c->ctmark_mask && class << 1 > class)
+		class <<= 1;
+	if (class != c->ctmark_mask)
+		return usage_error("mask %s is not six bits side by side, as 0xfc", argv[0]);
+	c->named |= DEV_CTMARK;
+	*n = 1;
+
+	if (argc < 2 || !isdigit((unsigned char)argv[1][0]))
+		return ST_OK;
+	err = parse_u32("statemask", argv[1], 0, UINT32_MAX, &c->ctmark_statemask);
+	if (err)
+		return err;
+	if (!c->ctmark_statemask)
+		return usage_error("statemask %s never counts: leave it out for one that always does",
+				   argv[1]);
+	if (c->ctmark_statemask & c->ctmark_mask)
+		return usage_error("statemask %s has bits of the mask %s: it has to be apart from these",
+				   argv[1], argv[0]);
+	*n = 2;
+	return ST_OK;
+}
+
 int parse_dev_set(int argc, char **argv, struct dev_change *c)
 {
 	int err;
@@ -77,6 +116,7 @@ int parse_dev_set(int argc, char **argv, struct dev_change *c)
 	for (; !err && argc > 0; argc--, argv++) {
 		const char *word = argv[0];
 		uint32_t bit;
+		int masks;
 
 		if (!strcmp(word, "map"))
 			bit = DEV_MAP;
@@ -105,6 +145,11 @@ int parse_dev_set(int argc, char **argv, struct dev_change *c)
 		else
 			err = parse_word("scope", argv[0], scopes, ARRAY_SIZE(scopes),
 					 &c->scope);
+		if (err || bit != DEV_TRUST || c->trust != NF_FLOW_QOS_TRUST_CTMARK)
+			continue;
+		err = parse_ctmark(argc - 1, argv + 1, c, &masks);
+		argc -= masks;
+		argv += masks;
 	}
 	return err;
 }
@@ -116,6 +161,10 @@ void put_dev_change(struct msg *m, const struct dev_change *c)
 		msg_str(m, NF_FLOW_QOS_A_DEV_MAP, c->map);
 	if (c->named & DEV_TRUST)
 		msg_u32(m, NF_FLOW_QOS_A_DEV_TRUST, c->trust);
+	if (c->named & DEV_CTMARK)
+		msg_u32(m, NF_FLOW_QOS_A_DEV_CTMARK_MASK, c->ctmark_mask);
+	if (c->named & DEV_CTMARK && c->ctmark_statemask)
+		msg_u32(m, NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK, c->ctmark_statemask);
 	if (c->named & DEV_SCOPE)
 		msg_u32(m, NF_FLOW_QOS_A_DEV_SCOPE, c->scope);
 	if (c->named & DEV_ABSENT)
@@ -133,6 +182,8 @@ void dev_decode(const struct nlmsghdr *nlh, struct dev *dev)
 	attr_str(tb[NF_FLOW_QOS_A_DEV_MAP], dev->map, sizeof(dev->map));
 	dev->ifindex = attr_u32(tb[NF_FLOW_QOS_A_DEV_IFINDEX], 0);
 	dev->trust = attr_u32(tb[NF_FLOW_QOS_A_DEV_TRUST], 0);
+	dev->ctmark_mask = attr_u32(tb[NF_FLOW_QOS_A_DEV_CTMARK_MASK], 0);
+	dev->ctmark_statemask = attr_u32(tb[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK], 0);
 	dev->scope = attr_u32(tb[NF_FLOW_QOS_A_DEV_SCOPE], 0);
 	dev->state = attr_u32(tb[NF_FLOW_QOS_A_DEV_STATE], UINT32_MAX);
 	dev->generation = attr_u32(tb[NF_FLOW_QOS_A_DEV_GENERATION], 0);
@@ -174,6 +225,17 @@ void devs_free(struct devs *devs)
 	memset(devs, 0, sizeof(*devs));
 }
 
+/* Masks are read in bits. */
+static void print_mask(const char *key, const char *head, uint32_t mask)
+{
+	char buf[16];
+
+	if (!mask)
+		return;
+	snprintf(buf, sizeof(buf), "0x%x", mask);
+	out_u64(key, head, mask, buf);
+}
+
 /* Inside an item. Keys that an event of a binding lacks are left out. */
 void dev_print_keys(const struct dev *dev)
 {
@@ -183,6 +245,8 @@ void dev_print_keys(const struct dev *dev)
 	if (dev->map[0]) {
 		out_str("map", "MAP", dev->map);
 		out_str("trust", "TRUST", trust_name(dev->trust));
+		print_mask("ctmark_mask", "MASK", dev->ctmark_mask);
+		print_mask("ctmark_statemask", "STATEMASK", dev->ctmark_statemask);
 		out_str("scope", "SCOPE", scope_name(dev->scope));
 	}
 	if (dev->state != UINT32_MAX)
@@ -194,7 +258,8 @@ void dev_print_keys(const struct dev *dev)
 void devs_print(const char *key, const char *title, const struct devs *devs)
 {
 	static const char *const columns[] = {
-		"DEV", "IFINDEX", "MAP", "TRUST", "SCOPE", "STATE", "REASON", NULL,
+		"DEV", "IFINDEX", "MAP", "TRUST", "MASK", "STATEMASK", "SCOPE", "STATE",
+		"REASON", NULL,
 	};
 	size_t i;
 

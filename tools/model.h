@@ -33,6 +33,8 @@ struct dev {
 	uint32_t ifindex;	/* 0: none */
 	char map[NF_FLOW_QOS_NAME_MAX + 1];
 	uint32_t trust;
+	uint32_t ctmark_mask;	/* 0: none */
+	uint32_t ctmark_statemask;
 	uint32_t scope;
 	uint32_t state;
 	char *reason;		/* or NULL */
@@ -65,12 +67,15 @@ struct map_new {
 #define DEV_TRUST 2
 #define DEV_SCOPE 4
 #define DEV_ABSENT 8
+#define DEV_CTMARK 16
 
 struct dev_change {
 	char name[IFNAMSIZ];
 	uint32_t named;		/* DEV_* bits of what the words name */
 	char map[NF_FLOW_QOS_NAME_MAX + 1];
 	uint32_t trust;
+	uint32_t ctmark_mask;	/* DEV_CTMARK: both masks */
+	uint32_t ctmark_statemask;
 	uint32_t scope;
 };
 

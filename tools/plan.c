@@ -169,6 +169,14 @@ int plan_dev_set(struct plan *p, int argc, char **argv)
 	if (c.named & DEV_TRUST) {
 		d->c.trust = c.trust;
 		d->trust_line = where.line;
+		/* Without masks those stay that are there, but not with another trust. */
+		if (c.trust != NF_FLOW_QOS_TRUST_CTMARK)
+			d->c.named &= ~(uint32_t)DEV_CTMARK;
+	}
+	if (c.named & DEV_CTMARK) {
+		d->c.ctmark_mask = c.ctmark_mask;
+		d->c.ctmark_statemask = c.ctmark_statemask;
+		d->ctmark_line = where.line;
 	}
 	if (c.named & DEV_SCOPE) {
 		d->c.scope = c.scope;
@@ -256,6 +264,9 @@ static void put_dev(struct msg *m, const struct plan_dev *d, struct spans *s)
 			line = d->map_line;
 		else if (a->nla_type == NF_FLOW_QOS_A_DEV_TRUST)
 			line = d->trust_line;
+		else if (a->nla_type == NF_FLOW_QOS_A_DEV_CTMARK_MASK ||
+			 a->nla_type == NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK)
+			line = d->ctmark_line;
 		else if (a->nla_type == NF_FLOW_QOS_A_DEV_SCOPE)
 			line = d->scope_line;
 		span_add(s, at, at + NLA_ALIGN(a->nla_len), line);

@@ -69,8 +69,13 @@ static void save_dev(FILE *f, const struct dev *d)
 {
 	fputs("dev set ", f);
 	word_write(f, d->name);
-	fprintf(f, " map %s trust %s scope %s%s\n", d->map, trust_name(d->trust),
-		scope_name(d->scope), strcmp(d->name, "any") ? " absent" : "");
+	fprintf(f, " map %s trust %s", d->map, trust_name(d->trust));
+	if (d->ctmark_mask)
+		fprintf(f, " 0x%x", d->ctmark_mask);
+	if (d->ctmark_statemask)
+		fprintf(f, " 0x%x", d->ctmark_statemask);
+	fprintf(f, " scope %s%s\n", scope_name(d->scope),
+		strcmp(d->name, "any") ? " absent" : "");
 }
 
 void save_text(FILE *f, const struct maps *maps, const struct devs *devs,

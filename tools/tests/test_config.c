@@ -87,9 +87,50 @@ static void bindings(void)
 	CHECK_ERROR(dev_words("eth0 map", &c), ST_USAGE, "map needs a value");
 	CHECK_ERROR(dev_words("eth0 trust pcp trust pcp", &c),
 		    ST_USAGE, "trust is given twice");
-	CHECK_ERROR(dev_words("eth0 trust ctmark", &c),
-		    ST_USAGE, "unknown trust \"ctmark\": one of dscp, pcp, none");
+	CHECK_ERROR(dev_words("eth0 trust vlan", &c),
+		    ST_USAGE, "unknown trust \"vlan\": one of dscp, pcp, none, ctmark");
 	CHECK_ERROR(dev_words("eth0 sticky on", &c), ST_USAGE, "unknown word \"sticky\"");
+}
+
+static void ctmarks(void)
+{
+	struct dev_change c;
+
+	CHECK_INT(dev_words("eth0 trust ctmark", &c), ST_OK);
+	CHECK_INT(c.trust, NF_FLOW_QOS_TRUST_CTMARK);
+	CHECK_INT(c.named, DEV_TRUST);
+	CHECK_INT(dev_words("eth0 trust ctmark 0xfc scope all", &c), ST_OK);
+	CHECK_INT(c.named, DEV_TRUST | DEV_CTMARK | DEV_SCOPE);
+	CHECK_INT(c.ctmark_mask, 0xfc);
+	CHECK_INT(c.ctmark_statemask, 0);
+	CHECK_INT(dev_words("eth0 trust ctmark 63 128 absent", &c), ST_OK);
+	CHECK_INT(c.named, DEV_TRUST | DEV_CTMARK | DEV_ABSENT);
+	CHECK_INT(c.ctmark_mask, 0x3f);
+	CHECK_INT(c.ctmark_statemask, 0x80);
+	CHECK_INT(dev_words("eth0 trust ctmark 0xfc000000 0x2000000", &c), ST_OK);
+	CHECK(c.ctmark_mask == 0xfc000000);
+	CHECK(c.ctmark_statemask == 0x2000000);
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0", &c),
+		    ST_USAGE, "mask 0 is not six bits side by side");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0x1f", &c), ST_USAGE, "mask 0x1f is not six");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0x7f", &c), ST_USAGE, "mask 0x7f is not six");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0x5f", &c), ST_USAGE, "mask 0x5f is not six");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0xf8000000", &c),
+		    ST_USAGE, "mask 0xf8000000 is not six");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0xffffffff", &c),
+		    ST_USAGE, "mask 0xffffffff is not six");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0x100000003f", &c),
+		    ST_USAGE, "mask 0x100000003f is ");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0xfg", &c),
+		    ST_USAGE, "mask \"0xfg\" is not a number");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0xfc 0", &c),
+		    ST_USAGE, "statemask 0 never counts");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0xfc 0x104", &c),
+		    ST_USAGE, "statemask 0x104 has bits of the mask 0xfc");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0xfc 1 2", &c),
+		    ST_USAGE, "unknown word \"2\"");
+	CHECK_ERROR(dev_words("eth0 trust dscp 0xfc", &c),
+		    ST_USAGE, "unknown word \"0xfc\"");
 }
 
 static void limits(void)
@@ -461,6 +502,17 @@ static void plans(void)
 	CHECK_INT(p.nmaps, 1);
 	CHECK_INT(p.ndevs, 0);
 	plan_free(&p);
+	/* Masks stay until they are named again, or the trust is another. */
+	CHECK_INT(read_text(&p, "dev set a trust ctmark 0xfc 1\ndev set a trust ctmark\n"
+			    "dev set b trust ctmark 0xfc 1\ndev set b trust ctmark 0x3f\n"
+			    "dev set c trust ctmark 0xfc\ndev set c trust pcp\n"), ST_OK);
+	CHECK_INT(p.devs[0].c.named, DEV_TRUST | DEV_CTMARK);
+	CHECK_INT(p.devs[0].c.ctmark_statemask, 1);
+	CHECK_INT(p.devs[1].c.ctmark_mask, 0x3f);
+	CHECK_INT(p.devs[1].c.ctmark_statemask, 0);
+	CHECK_INT(p.devs[1].ctmark_line, 4);
+	CHECK_INT(p.devs[2].c.named, DEV_TRUST);
+	plan_free(&p);
 	CHECK_ERROR(read_text(&p, "map add default\n"), ST_REFUSED, "name exists");
 	plan_free(&p);
 	CHECK_ERROR(read_text(&p, "map add m from n\n"), ST_REFUSED, "map \"n\"");
@@ -513,7 +565,9 @@ static void make_config(struct maps *maps, struct devs *devs, struct limits *v)
 	d[1].scope = NF_FLOW_QOS_SCOPE_ALL;
 	strcpy(d[2].name, "eth0.7");
 	strcpy(d[2].map, "plain");
-	d[2].trust = NF_FLOW_QOS_TRUST_NONE;
+	d[2].trust = NF_FLOW_QOS_TRUST_CTMARK;
+	d[2].ctmark_mask = 0xfc00;
+	d[2].ctmark_statemask = 0x80;
 	*maps = (struct maps){ m, ARRAY_SIZE(m) };
 	*devs = (struct devs){ d, ARRAY_SIZE(d) };
 	*v = (struct limits){ 1234, 56 };
@@ -557,6 +611,8 @@ static void save_restore(void)
 		CHECK_STR(p.devs[i].c.name, devs.v[i].name);
 		CHECK_STR(p.devs[i].c.map, devs.v[i].map);
 		CHECK_INT(p.devs[i].c.trust, devs.v[i].trust);
+		CHECK_INT(p.devs[i].c.ctmark_mask, devs.v[i].ctmark_mask);
+		CHECK_INT(p.devs[i].c.ctmark_statemask, devs.v[i].ctmark_statemask);
 		CHECK_INT(p.devs[i].c.scope, devs.v[i].scope);
 		CHECK_INT(p.devs[i].c.named & DEV_ABSENT ? 1 : 0, i != 0);
 	}
@@ -595,6 +651,7 @@ static void save_compact(void)
 const struct test config_tests[] = {
 	{ "actions of map set", actions },
 	{ "words of dev set", bindings },
+	{ "masks of trust ctmark", ctmarks },
 	{ "words of config set", limits },
 	{ "values of all presets", preset_values },
 	{ "words of map add", preset_words },

@@ -110,8 +110,8 @@ static void keep_bits(void)
 static void devices(void)
 {
 	struct dev_change c = {
-		.name = "eth0.7", .map = "m", .trust = NF_FLOW_QOS_TRUST_NONE,
-		.named = DEV_MAP | DEV_TRUST | DEV_ABSENT,
+		.name = "eth0.7", .map = "m", .trust = NF_FLOW_QOS_TRUST_CTMARK,
+		.ctmark_mask = 0xfc, .named = DEV_MAP | DEV_TRUST | DEV_CTMARK | DEV_ABSENT,
 	};
 	const struct nlattr *tb[NF_FLOW_QOS_A_DEV_MAX + 1];
 	struct dev d;
@@ -122,13 +122,16 @@ static void devices(void)
 	attrs_of(finish(&m), tb, NF_FLOW_QOS_A_DEV_MAX);
 	CHECK(tb[NF_FLOW_QOS_A_DEV_ABSENT]);
 	CHECK(!tb[NF_FLOW_QOS_A_DEV_SCOPE]);
+	CHECK(!tb[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK]);
 	msg_str(&m, NF_FLOW_QOS_A_DEV_REASON, "because");
 	msg_u32(&m, NF_FLOW_QOS_A_DEV_STATE, NF_FLOW_QOS_DEV_STATE_DOWN);
 	dev_decode(finish(&m), &d);
 	CHECK_STR(d.name, "eth0.7");
 	CHECK_STR(d.map, "m");
 	CHECK_INT(d.ifindex, 0);
-	CHECK_STR(trust_name(d.trust), "none");
+	CHECK_STR(trust_name(d.trust), "ctmark");
+	CHECK_INT(d.ctmark_mask, 0xfc);
+	CHECK_INT(d.ctmark_statemask, 0);
 	CHECK_STR(dev_state_name(d.state), "down");
 	CHECK_STR(d.reason, "because");
 	free(d.reason);
