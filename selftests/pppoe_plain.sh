@@ -48,6 +48,24 @@ answers()
 			[.class, .dscp, .vlan, .pppoe > 0]) | unique'
 }
 
+# marked_class ANSWERS: they are that, now or with the next packets
+marked_class()
+{
+	talk_or_bail "ping 1 64 *"
+	[ "$(answers)" = "$1" ] || { answers; return 1; }
+}
+mark_all()
+{
+	local family proto
+
+	for family in ipv4 ipv6; do
+		for proto in udp tcp; do
+			in_ns "$router" conntrack -U -f $family -p $proto \
+				--orig-port-dst 5000 --mark "$1"
+		done
+	done > /dev/null 2>&1
+}
+
 # --- no VLAN -----------------------------------------------------------------------
 
 check "PPPoE: the binding is active" busywait 10 is_active
@@ -61,6 +79,10 @@ check_eq "PPPoE: it is the PPP device that decided" ppp0 "$(decided lan0)"
 ftqos -n "$router" dev set ppp0 trust none
 talk_or_bail "ping 1 64 *"
 check_eq "PPPoE: the PPP device's trust holds" "[[0,34,null,true]]" "$(answers)"
+mark_all 0xb8
+ftqos -n "$router" dev set ppp0 trust ctmark 0xfc
+check "PPPoE: the conntrack mark is the class" busywait 5 \
+	marked_class "[[46,34,null,true]]"
 ftqos -n "$router" dev set ppp0 trust dscp
 ftqos -n "$router" dev del ppp0
 both_ways "PPPoE, the wire is bound" pppoe wan0 1 "" lan0 4
@@ -95,5 +117,9 @@ ftqos -n "$router" dev set ppp0 trust pcp
 talk_or_bail "ping 1 64 *"
 check_eq "PPPoE over a VLAN: trust pcp is that of the tag" "[[24,34,[7],true]]" \
 	"$(answers)"
+mark_all 0xb8
+ftqos -n "$router" dev set ppp0 trust ctmark 0xfc
+check "PPPoE over a VLAN: the conntrack mark is the class" busywait 5 \
+	marked_class "[[46,34,[7],true]]"
 captures_end
 finish

@@ -242,6 +242,16 @@ if ((both_ways)); then
 		"$(ftqos -n "$router" -j stats | jq .ingress_pcp_cleared)"
 	check_eq "trust pcp: the class is the tag's" "48 48" \
 		"$(flows wan0 'select(.proto == "udp") | .class' | xargs)"
+	for family in ipv4 ipv6; do
+		in_ns "$router" conntrack -U -f $family -p udp --mark 0x28
+	done > /dev/null 2>&1
+	ftqos -n "$router" dev set wan0.7 trust ctmark 0xfc
+	marked()
+	{
+		talk "ping 1 64 a b" || return 1
+		[ "$(flows wan0 'select(.proto == "udp") | .class' | xargs)" = "10 10" ]
+	}
+	check "trust ctmark: that of the flow inside" busywait 5 marked
 else
 	check_eq "frames with a PCP are slow, as all" $((slow + 8)) \
 		"$(slow_packets)"

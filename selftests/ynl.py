@@ -217,6 +217,7 @@ def refusals(ynl, raw):
             "restore", {"map": [{"name": "one"}], "dev": [
                 {"name": "wan0", "map": "one"},
                 {"name": "lan0", "map": "two"}]}, errno.ENOENT)
+    ctmarks(ynl)
     equal("... and changes nothing", ["default", "lab"],
           [m["name"] for m in ynl.dump("map-get", {})])
 
@@ -235,6 +236,46 @@ def refusals(ynl, raw):
         got = raw.refusal(ynl.ops[command].req_value, NLM_F_ACK, data)
         result(f"strict: {what} is refused",
                got in (errno.EINVAL, errno.ERANGE), errno.errorcode.get(got))
+
+
+def ctmarks(ynl):
+    """The masks of trust ctmark: whole or not at all, by the attribute at fault."""
+    for mask in (0, 1, 0x1f, 0x7f, 0x5f, 0xfd, 0xffffffff, 0xf8000000):
+        refused(ynl, f"mask {mask:#x} of a conntrack mark",
+                {"bad-attr": ".ctmark-mask"}, "dev-set",
+                {"name": "wan0", "trust": "ctmark", "ctmark-mask": mask})
+    for state in (0, 4, 0x1fc):
+        refused(ynl, f"statemask {state:#x} of a conntrack mark",
+                {"bad-attr": ".ctmark-statemask"}, "dev-set",
+                {"name": "wan0", "trust": "ctmark", "ctmark-mask": 0xfc,
+                 "ctmark-statemask": state})
+    refused(ynl, "trust ctmark without a mask", {"bad-attr": ".trust"}, "dev-set",
+            {"name": "wan0", "trust": "ctmark"})
+    refused(ynl, "a mask without trust ctmark", {"bad-attr": ".ctmark-mask"},
+            "dev-set", {"name": "wan0", "ctmark-mask": 0xfc})
+    refused(ynl, "a statemask with another trust",
+            {"bad-attr": ".ctmark-statemask"}, "dev-set",
+            {"name": "wan0", "trust": "pcp", "ctmark-statemask": 1})
+    refused(ynl, "restore names the mask that it refuses",
+            {"bad-attr": ".dev.ctmark-statemask"}, "restore", {"dev": [
+                {"name": "wan0", "trust": "ctmark", "ctmark-mask": 0xfc},
+                {"name": "lan0", "trust": "ctmark", "ctmark-mask": 0xfc,
+                 "ctmark-statemask": 0xfc}]})
+    got = ynl.do("dev-get", {"name": "wan0"})
+    equal("no refusal changed the binding", ("lab", "dscp", None, None),
+          (got["map"], got["trust"], got.get("ctmark-mask"),
+           got.get("ctmark-statemask")))
+
+    masks = {"trust": "ctmark", "ctmark-mask": 0xfc000000, "ctmark-statemask": 1}
+    ynl.do("dev-set", {"name": "wan0"} | masks)
+    ynl.do("dev-set", {"name": "wan0", "ctmark-statemask": 2})
+    got = ynl.do("dev-get", {"name": "wan0"})
+    equal("a statemask alone leaves the mask", masks | {"ctmark-statemask": 2},
+          {key: got.get(key) for key in masks})
+    ynl.do("dev-set", {"name": "wan0", "trust": "dscp"})
+    got = ynl.do("dev-get", {"name": "wan0"})
+    equal("another trust forgets the masks", {"trust": "dscp"},
+          {key: got[key] for key in masks if key in got})
 
 
 def resumed(ynl, raw):
@@ -308,6 +349,7 @@ def flows(ynl, raw, count):
         equal(f"dump: flows by {what}", wanted,
               len(ynl.dump("flow-get", request)))
     refused_dump(ynl)
+    sources(ynl, lan)
 
     command = ynl.ops["flow-get"].req_value
     # The kernel's parts are as large as the largest read of the socket so far
@@ -336,6 +378,24 @@ def flows(ynl, raw, count):
     ynl.do("flow-flush", {})
     raw.rest()
     result("flow dump while flows are flushed ends", True)
+
+
+def sources(ynl, lan):
+    """Where the class comes from: the mark, which is 0 and counts, or the DSCP."""
+    for what, request, wanted in (
+            ("the mark", {"name": "lan0", "trust": "ctmark", "ctmark-mask": 0xfc},
+             {(0, "ctmark")}),
+            ("no mark that counts",
+             {"name": "lan0", "trust": "ctmark", "ctmark-mask": 0xfc,
+              "ctmark-statemask": 1}, {(46, "dscp")}),
+            ("trust none", {"name": "lan0", "trust": "none"}, {(0, "none")})):
+        ynl.do("dev-set", request)
+        got, end = None, time.monotonic() + 20
+        while got != wanted and time.monotonic() < end:
+            got = {(flow["class"], flow["source"])
+                   for flow in ynl.dump("flow-get", {"iif": lan})}
+        equal(f"source of the class: {what}", wanted, got)
+    ynl.do("dev-del", {"name": "lan0"})
 
 
 def refused_dump(ynl):
