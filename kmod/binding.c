@@ -70,6 +70,7 @@ struct ftq_binding *ftq_binding_alloc(const char *name)
 	binding->any = !strcmp(name, FTQ_ANY);
 	binding->trust = NF_FLOW_QOS_TRUST_DSCP;
 	binding->scope = NF_FLOW_QOS_SCOPE_OFFLOADED;
+	binding->sticky = NF_FLOW_QOS_STICKY_OFF;
 	return binding;
 }
 
@@ -274,6 +275,7 @@ static struct ftq_target ftq_binding_target(const struct ftq_binding *binding)
 		.oif	= binding->dev->ifindex,
 		.trust	= binding->trust,
 		.scope	= binding->scope,
+		.sticky	= binding->sticky,
 		.ctmark_mask		= binding->ctmark_mask,
 		.ctmark_statemask	= binding->ctmark_statemask,
 	};
@@ -305,7 +307,14 @@ static struct ftq_target ftq_policy_self(struct ftq_net *fn,
 	target.map = any->map;
 	target.oif = dev->ifindex;
 	target.scope = any->scope;
+	target.sticky = any->sticky;
 	return target;
+}
+
+/* Does it matter what packets leave with that no flowtable took? */
+static bool ftq_target_slow(const struct ftq_target *target)
+{
+	return target->map && (target->scope == NF_FLOW_QOS_SCOPE_ALL || target->sticky);
 }
 
 /* By key; of the same key the most upper device first, of these the oldest. */
@@ -403,8 +412,6 @@ static void ftq_policy_add_vlans(struct ftq_net *fn, struct net_device *dev,
 			continue;
 		policy->entry[nr].key = key;
 		policy->entry[nr].target = ftq_policy_self(fn, upper, &undecided);
-		if (policy->entry[nr].target.scope == NF_FLOW_QOS_SCOPE_ALL)
-			policy->scope_all = true;
 		nr++;
 	}
 	rcu_read_unlock();
@@ -455,8 +462,6 @@ struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
 	policy->self = upper ? ftq_binding_target(upper->binding) :
 			       ftq_policy_self(fn, dev, &policy->watch);
 	policy->watch |= ftq_binding_tunnel(dev) && ftq_binding_holds(fn);
-	policy->scope_all = policy->self.map &&
-			    policy->self.scope == NF_FLOW_QOS_SCOPE_ALL;
 	any = ftq_binding_find_any(fn);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS) && any)
 		policy->any = any->map;
@@ -474,13 +479,14 @@ struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
 		entry = &policy->entry[policy->nr++];
 		entry->key = sorted[i]->at.key;
 		entry->target = ftq_binding_target(sorted[i]->binding);
-		if (entry->target.scope == NF_FLOW_QOS_SCOPE_ALL)
-			policy->scope_all = true;
 	}
 	kfree(sorted);
 	if (vlans)
 		ftq_policy_add_vlans(fn, dev, policy);
 	policy->bare = *(ftq_policy_find(policy, 0) ?: &policy->self);
+	policy->slow = ftq_target_slow(&policy->self);
+	for (i = 0; i < policy->nr; i++)
+		policy->slow |= ftq_target_slow(&policy->entry[i].target);
 	return policy;
 }
 

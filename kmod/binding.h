@@ -26,6 +26,7 @@ struct ftq_net;
  * @any: covers every device without a binding of its own
  * @trust: enum nf_flow_qos_trust, for packets that enter through the device
  * @scope: enum nf_flow_qos_scope
+ * @sticky: enum nf_flow_qos_sticky
  * @ctmark_mask: with trust ctmark the six bits of the mark that are the class, else 0
  * @ctmark_statemask: with trust ctmark, bits of which one has to be set in a mark that
  *	counts, 0: each counts; else 0
@@ -40,6 +41,7 @@ struct ftq_binding {
 	bool			any;
 	u8			trust;
 	u8			scope;
+	u8			sticky;
 	u32			ctmark_mask;
 	u32			ctmark_statemask;
 	u8			state;
@@ -54,6 +56,7 @@ struct ftq_binding {
  *	that the packet crosses
  * @trust: enum nf_flow_qos_trust for packets that enter
  * @scope: enum nf_flow_qos_scope for packets that leave
+ * @sticky: enum nf_flow_qos_sticky for packets that leave
  * @ctmark_mask: as in struct ftq_binding
  * @ctmark_statemask: likewise
  */
@@ -62,6 +65,7 @@ struct ftq_target {
 	u32			oif;
 	u8			trust;
 	u8			scope;
+	u8			sticky;
 	u32			ctmark_mask;
 	u32			ctmark_statemask;
 };
@@ -90,7 +94,7 @@ struct ftq_policy_entry {
  *	the same as @self
  * @any: map of any, where the kernel has no egress hooks and the device that a
  *	packet will leave through is not known; else NULL
- * @scope_all: a target has NF_FLOW_QOS_SCOPE_ALL
+ * @slow: a target has NF_FLOW_QOS_SCOPE_ALL, or is sticky
  * @watch: packets have to be seen here even if nothing is set: one of several
  *	devices below is bound, or it is a tunnel's device
  * @hands_on: what leaves goes on, as it is, to devices below, where the same binding
@@ -104,7 +108,7 @@ struct ftq_policy {
 	struct ftq_target		self;
 	struct ftq_target		bare;
 	const struct ftq_map		*any;
-	bool				scope_all;
+	bool				slow;
 	bool				watch;
 	bool				hands_on;
 	unsigned int			nr;

@@ -367,6 +367,28 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 	return true;
 }
 
+/**
+ * ftq_flow_fits() - is a packet's flow accounted, or is there room for it
+ * @flows: flows of the namespace
+ * @pkt: the packet
+ *
+ * Context: RCU, BH.
+ */
+bool ftq_flow_fits(const struct ftq_flows *flows, const struct ftq_packet *pkt)
+{
+	const struct ftq_flow_table *table = rcu_dereference(flows->table);
+	const struct ftq_flow_table *next;
+	u32 hash;
+
+	if (likely(atomic_read(&flows->count) < READ_ONCE(flows->limit)))
+		return true;
+	if (!table)
+		return false;
+	next = rcu_dereference(flows->next);
+	hash = ftq_flow_hash(flows, pkt);
+	return ftq_flow_find(table, pkt, hash) || (next && ftq_flow_find(next, pkt, hash));
+}
+
 typedef bool ftq_flow_match(const struct ftq_flows *flows,
 			    const struct ftq_flow *flow, u32 arg);
 

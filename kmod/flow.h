@@ -263,6 +263,7 @@ void ftq_flow_expect(const struct ftq_flows *flows, struct ftq_packet *pkt);
 struct ftq_flow *ftq_flow_lookup(struct ftq_flows *flows, const struct ftq_packet *pkt);
 bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		    const struct ftq_window *win);
+bool ftq_flow_fits(const struct ftq_flows *flows, const struct ftq_packet *pkt);
 
 void ftq_flows_init(struct ftq_flows *flows);
 void ftq_flows_exit(struct ftq_flows *flows);

@@ -36,6 +36,7 @@
 #include "cover.h"
 #include "hook.h"
 #include "ident.h"
+#include "learn.h"
 #include "net.h"
 #include "path.h"
 
@@ -437,7 +438,7 @@ static void ftq_dev_set_policy(struct ftq_dev *fd, struct ftq_policy *policy)
 
 	rcu_assign_pointer(fd->policy, policy);
 	/* Looked at before the policy, and only to save looking at that. */
-	WRITE_ONCE(fd->scope_all, policy && policy->scope_all);
+	WRITE_ONCE(fd->slow, policy && policy->slow);
 	if (old)
 		kfree_rcu(old, rcu);
 }
@@ -564,6 +565,17 @@ static void ftq_hook_schedule(struct ftq_net *fn, unsigned long delay)
 		mod_delayed_work(wq, &fn->check, delay);
 }
 
+/* What is learned has memory from the first binding on that wants it. Context: RTNL. */
+static int ftq_hook_learn_start(struct ftq_net *fn)
+{
+	const struct ftq_binding *binding;
+
+	list_for_each_entry(binding, &fn->bindings, list)
+		if (binding->sticky)
+			return ftq_learn_start(fn);
+	return 0;
+}
+
 /**
  * ftq_hook_sync() - make hooks and policies fit bindings and devices
  * @fn: namespace
@@ -587,6 +599,7 @@ int ftq_hook_sync(struct ftq_net *fn)
 	if (wanted)
 		err = ftq_stats_start(&fn->stats) ?:
 		      ftq_flows_start(&fn->flows) ?:
+		      ftq_hook_learn_start(fn) ?:
 		      ftq_covers_make(fn, &covers);
 	if (err)
 		return err;

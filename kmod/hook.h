@@ -18,8 +18,8 @@ struct ftq_policy;
  * @policy: published and replaced under RTNL, read by the packet path under RCU
  * @fn: namespace
  * @kicked: jiffies of the last packet that asked for a look at the order
- * @scope_all: @policy has a target of that scope: the one thing that packets
- *	which no flowtable took have to look at
+ * @slow: @policy has a target that wants to see packets which no flowtable took: the
+ *	one thing that these have to look at
  * @dev: the device; hooks are gone when its NETDEV_UNREGISTER returns
  * @egress: our egress hook, registered if @egress_on
  * @ingress: list of struct ftq_ingress; RTNL
@@ -36,7 +36,7 @@ struct ftq_dev {
 	struct ftq_policy __rcu	*policy;
 	struct ftq_net		*fn;
 	unsigned long		kicked;
-	bool			scope_all;
+	bool			slow;
 	struct net_device	*dev;
 	struct nf_hook_ops	egress;
 	struct list_head	ingress;

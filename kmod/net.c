@@ -8,6 +8,7 @@
 
 #include "binding.h"
 #include "hook.h"
+#include "learn.h"
 #include "map.h"
 #include "net.h"
 #include "netlink.h"
@@ -71,6 +72,8 @@ void ftq_net_resize_flows(struct ftq_net *fn, u32 limit,
 	struct net *net;
 
 	ftq_flows_resize(&fn->flows, limit, next);
+	if (!limit)
+		ftq_learn_forget(fn, 0);
 	if (fn->net != &init_net)
 		return;
 
@@ -80,6 +83,8 @@ void ftq_net_resize_flows(struct ftq_net *fn, u32 limit,
 		if (fn->flows.limit <= ftq_net_flow_limit_max(fn))
 			continue;
 		ftq_flows_resize(&fn->flows, limit, NULL);
+		if (!limit)
+			ftq_learn_forget(fn, 0);
 		ftq_net_changed(fn);
 		ftq_nl_notify_config(fn);
 	}
@@ -136,7 +141,9 @@ static void __net_exit ftq_net_leave(struct net *net)
 	/* @dead keeps it from being queued again. */
 	cancel_delayed_work_sync(&fn->check);
 
+	/* The end of a flow is told with what was learned of it. */
 	ftq_flows_exit(&fn->flows);
+	ftq_learn_exit(fn);
 	ftq_bindings_free(&fn->bindings);
 	ftq_maps_free(&fn->maps);
 	ftq_stats_exit(&fn->stats);

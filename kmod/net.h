@@ -19,6 +19,8 @@
  *
  * @flows: accounted flows
  * @stats: per-CPU counters
+ * @learn: what was learned of the slow path; allocated with the first binding that wants
+ *	it. Published under RTNL, freed with this
  * @net: the namespace; outlives this
  * @devs: struct ftq_dev of hooked devices by ifindex; RTNL
  * @bindings: struct ftq_binding in the order of their creation; RTNL
@@ -41,6 +43,7 @@
 struct ftq_net {
 	struct ftq_flows	flows;
 	struct ftq_stats	stats;
+	struct ftq_learn __rcu	*learn;
 	struct net		*net;
 	struct xarray		devs;
 	struct list_head	bindings;

@@ -7,6 +7,7 @@
 #include "binding.h"
 #include "ctmark.h"
 #include "hook.h"
+#include "learn.h"
 #include "map.h"
 #include "net.h"
 #include "netlink.h"
@@ -26,7 +27,8 @@ ftq_nl_dev_policy[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK + 1] = {
 	[NF_FLOW_QOS_A_DEV_STATE] = { .type = NLA_REJECT },
 	[NF_FLOW_QOS_A_DEV_REASON] = { .type = NLA_REJECT },
 	[NF_FLOW_QOS_A_DEV_GENERATION] = { .type = NLA_REJECT },
-	[NF_FLOW_QOS_A_DEV_STICKY] = { .type = NLA_REJECT },
+	[NF_FLOW_QOS_A_DEV_STICKY] = NLA_POLICY_MAX(NLA_U32,
+						    NF_FLOW_QOS_STICKY_ALL),
 	[NF_FLOW_QOS_A_DEV_CTMARK_MASK] = { .type = NLA_U32 },
 	[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK] = { .type = NLA_U32 },
 };
@@ -58,6 +60,7 @@ static int ftq_nl_dev_fill(struct sk_buff *skb, struct ftq_net *fn,
 	     nla_put_u32(skb, NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK,
 			 binding->ctmark_statemask)) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_DEV_SCOPE, binding->scope) ||
+	    nla_put_u32(skb, NF_FLOW_QOS_A_DEV_STICKY, binding->sticky) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_DEV_STATE, state) ||
 	    (reason && nla_put_string(skb, NF_FLOW_QOS_A_DEV_REASON, reason)) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_DEV_GENERATION, fn->generation)) {
@@ -249,8 +252,8 @@ static int ftq_nl_dev_ctmark(struct nlattr **tb, struct ftq_binding *binding,
  * @fn: namespace
  * @maps: maps to choose from
  * @tb: attributes of the request
- * @binding: has the name; device, trust with its masks and scope are set where they are
- *	named
+ * @binding: has the name; device, trust with its masks, scope and sticky are set
+ *	where they are named
  * @map: set to the map where one is named
  * @extack: filled on error
  *
@@ -309,16 +312,48 @@ int ftq_nl_dev_parse(struct ftq_net *fn, const struct list_head *maps,
 		return err;
 
 	attr = tb[NF_FLOW_QOS_A_DEV_SCOPE];
-	if (!attr)
-		return 0;
-	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS) &&
-	    nla_get_u32(attr) == NF_FLOW_QOS_SCOPE_ALL) {
-		NL_SET_ERR_MSG_ATTR(extack, attr,
-				    "scope all needs a kernel with CONFIG_NETFILTER_EGRESS");
-		return -EOPNOTSUPP;
+	if (attr) {
+		if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS) &&
+		    nla_get_u32(attr) == NF_FLOW_QOS_SCOPE_ALL) {
+			NL_SET_ERR_MSG_ATTR(extack, attr,
+					    "scope all needs a kernel with CONFIG_NETFILTER_EGRESS");
+			return -EOPNOTSUPP;
+		}
+		binding->scope = nla_get_u32(attr);
 	}
-	binding->scope = nla_get_u32(attr);
+
+	attr = tb[NF_FLOW_QOS_A_DEV_STICKY];
+	if (attr) {
+		if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS) && nla_get_u32(attr)) {
+			NL_SET_ERR_MSG_ATTR(extack, attr,
+					    "sticky needs a kernel with CONFIG_NETFILTER_EGRESS");
+			return -EOPNOTSUPP;
+		}
+		binding->sticky = nla_get_u32(attr);
+	}
 	return 0;
+}
+
+/**
+ * ftq_nl_dev_unlearn() - forget what a binding does not want to be learned any more
+ * @fn: namespace
+ * @binding: binding
+ * @was: enum nf_flow_qos_sticky that it had
+ * @is: enum nf_flow_qos_sticky that it has
+ *
+ * With less it would have come from the map.
+ *
+ * Context: RTNL; packets have been given the new policies.
+ */
+void ftq_nl_dev_unlearn(struct ftq_net *fn, const struct ftq_binding *binding, u8 was,
+			u8 is)
+{
+	if (is >= was)
+		return;
+	if (binding->any)
+		ftq_learn_forget(fn, 0);
+	else if (binding->dev)
+		ftq_learn_forget(fn, binding->dev->ifindex);
 }
 
 /* Change a binding that is there; undo it if the hooks cannot follow. */
@@ -327,6 +362,7 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 {
 	struct net_device *old_dev = binding->dev;
 	struct ftq_map *old_map = binding->map;
+	u8 old_sticky = binding->sticky;
 	u8 old_trust = binding->trust;
 	u8 old_scope = binding->scope;
 	u32 old_mask = binding->ctmark_mask;
@@ -338,7 +374,8 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 	if (map == old_map && want->trust == old_trust &&
 	    want->ctmark_mask == old_mask &&
 	    want->ctmark_statemask == old_statemask &&
-	    want->scope == old_scope && want->dev == old_dev)
+	    want->scope == old_scope && want->sticky == old_sticky &&
+	    want->dev == old_dev)
 		return 0;
 
 	ftq_binding_use_map(binding, map);
@@ -346,6 +383,7 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 	binding->ctmark_mask = want->ctmark_mask;
 	binding->ctmark_statemask = want->ctmark_statemask;
 	binding->scope = want->scope;
+	binding->sticky = want->sticky;
 	/* It may be one that could not be bound when it came. */
 	binding->dev = want->dev;
 	err = ftq_hook_sync(fn);
@@ -356,8 +394,10 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 		binding->ctmark_mask = old_mask;
 		binding->ctmark_statemask = old_statemask;
 		binding->scope = old_scope;
+		binding->sticky = old_sticky;
 		return err;
 	}
+	ftq_nl_dev_unlearn(fn, binding, old_sticky, binding->sticky);
 	return 1;
 }
 
@@ -385,7 +425,7 @@ static int ftq_nl_dev_add(struct ftq_net *fn, struct ftq_binding *binding,
  *
  * Context: genl_mutex is held; takes RTNL.
  * Return: 0, -EINVAL, -ENODEV, -ENOENT (map), -ENOSPC, -EOPNOTSUPP (DSA conduit,
- * scope all without egress hooks, trust ctmark without marks), -ENOMEM.
+ * scope all or sticky without egress hooks, trust ctmark without marks), -ENOMEM.
  */
 int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info)
 {
@@ -412,6 +452,7 @@ int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info)
 		want->ctmark_mask = binding->ctmark_mask;
 		want->ctmark_statemask = binding->ctmark_statemask;
 		want->scope = binding->scope;
+		want->sticky = binding->sticky;
 	}
 	err = ftq_nl_dev_parse(fn, &fn->maps, info->attrs, want, &map,
 			       info->extack);
@@ -483,6 +524,7 @@ int ftq_nl_dev_del(struct sk_buff *skb, struct genl_info *info)
 		goto out;
 	}
 	ftq_net_changed(fn);
+	ftq_nl_dev_unlearn(fn, binding, binding->sticky, NF_FLOW_QOS_STICKY_OFF);
 	ftq_nl_notify_dev(fn, binding, NF_FLOW_QOS_CMD_DEV_DEL_NTF);
 	ftq_binding_free(binding);
 	ftq_bindings_tell(fn);

@@ -6,6 +6,7 @@
 #include <net/ipv6.h>
 
 #include "flow.h"
+#include "learn.h"
 #include "net.h"
 #include "netlink.h"
 
@@ -46,7 +47,7 @@ struct ftq_nl_filter {
 	struct ftq_nl_prefix	dst;
 };
 
-/* Room for the attributes of a flow: 29, the addresses the largest. */
+/* Room for the attributes of a flow: 33, the addresses the largest. */
 #define FTQ_NL_FLOW_SIZE	512
 
 /* State of a dump: allocated by its start, freed by its end. */
@@ -55,6 +56,7 @@ struct ftq_nl_flow_dump {
 	struct ftq_nl_filter	filter;
 	bool			parsed;
 	/* Only while ftq_nl_flow_dump() runs: */
+	struct ftq_net		*fn;
 	struct sk_buff		*skb;
 	struct ftq_nl_head	head;
 };
@@ -254,6 +256,30 @@ static int ftq_nl_flow_put_dscp_out(struct sk_buff *skb,
 	return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP_OUT, outcome.dscp);
 }
 
+/* What is not of one flow is not given to any. */
+static int ftq_nl_flow_put_learned(struct sk_buff *skb, const struct ftq_net *fn,
+				   const struct ftq_tuple *tuple)
+{
+	struct ftq_learned learned;
+	bool found;
+
+	rcu_read_lock();
+	found = ftq_learn_find(fn, tuple, false, &learned);
+	rcu_read_unlock();
+	if (!found || learned.ambiguous)
+		return 0;
+	if (learned.has & NF_FLOW_QOS_ACTION_PRIO &&
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_LEARNED_PRIO, learned.prio))
+		return -EMSGSIZE;
+	if (learned.has & NF_FLOW_QOS_ACTION_DSCP &&
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_LEARNED_DSCP, learned.dscp))
+		return -EMSGSIZE;
+	if (learned.has & NF_FLOW_QOS_ACTION_PCP &&
+	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_LEARNED_PCP, learned.pcp))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int ftq_nl_flow_tags(struct sk_buff *skb, const struct ftq_tuple *tuple)
 {
 	int i;
@@ -266,7 +292,8 @@ static int ftq_nl_flow_tags(struct sk_buff *skb, const struct ftq_tuple *tuple)
 }
 
 /* A message of a flow whose first packet was at @first (jiffies64). */
-static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
+static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_net *fn,
+			    const struct ftq_nl_head *head,
 			    const struct ftq_flow *flow, u64 first)
 {
 	const union ftq_outcome outcome = { .word = READ_ONCE(flow->outcome.word) };
@@ -294,6 +321,7 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_nl_head *head,
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, outcome.dscp) ||
 	    ftq_nl_flow_put_dscp_out(skb, flow, outcome) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_SOURCE, outcome.source) ||
+	    ftq_nl_flow_put_learned(skb, fn, tuple) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PRIO &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, given.prio)) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PCP &&
@@ -324,7 +352,7 @@ static int ftq_nl_flow_show(const struct ftq_flow *flow, void *arg)
 
 	if (!ftq_nl_flow_matches(&dump->filter, flow))
 		return 0;
-	return ftq_nl_flow_fill(dump->skb, &dump->head, flow, flow->first);
+	return ftq_nl_flow_fill(dump->skb, dump->fn, &dump->head, flow, flow->first);
 }
 
 /**
@@ -363,7 +391,7 @@ void ftq_nl_notify_flow(const struct ftq_flows *flows,
 		goto unlock;
 
 	skb = genlmsg_new(FTQ_NL_FLOW_SIZE, GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb || ftq_nl_flow_fill(skb, &head, flow, first)) {
+	if (!skb || ftq_nl_flow_fill(skb, fn, &head, flow, first)) {
 		nlmsg_free(skb);
 		/* Listeners learn that they missed something. */
 		genl_set_err(&ftq_nl_family, fn->net, 0, FTQ_NL_GROUP_FLOWS,
@@ -415,6 +443,7 @@ int ftq_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		dump->parsed = true;
 	}
 
+	dump->fn = fn;
 	dump->skb = skb;
 	dump->head = ftq_nl_dump(skb, cb, NF_FLOW_QOS_CMD_FLOW_GET);
 
@@ -440,7 +469,7 @@ int ftq_nl_flow_done(struct netlink_callback *cb)
 }
 
 /**
- * ftq_nl_flow_flush() - flow-flush: forget all flows
+ * ftq_nl_flow_flush() - flow-flush: forget all flows, and what was learned
  * @skb: request
  * @info: request, parsed
  *
@@ -453,6 +482,7 @@ int ftq_nl_flow_flush(struct sk_buff *skb, struct genl_info *info)
 
 	rtnl_lock();
 	ftq_flows_flush(&fn->flows);
+	ftq_learn_forget(fn, 0);
 	rtnl_unlock();
 	return 0;
 }

@@ -237,13 +237,18 @@ static void ftq_nl_restore_swap(struct ftq_net *fn,
 static void ftq_nl_restore_tell(struct ftq_net *fn,
 				struct ftq_nl_candidate *old)
 {
+	const struct ftq_binding *now;
 	struct ftq_binding *binding;
 	const char *reason;
 	struct ftq_map *map;
 
-	list_for_each_entry(binding, &old->bindings, list)
-		if (!ftq_binding_find(&fn->bindings, binding->name))
+	list_for_each_entry(binding, &old->bindings, list) {
+		now = ftq_binding_find(&fn->bindings, binding->name);
+		ftq_nl_dev_unlearn(fn, binding, binding->sticky,
+				   now ? now->sticky : NF_FLOW_QOS_STICKY_OFF);
+		if (!now)
 			ftq_nl_notify_dev(fn, binding, NF_FLOW_QOS_CMD_DEV_DEL_NTF);
+	}
 	list_for_each_entry(map, &old->maps, list)
 		if (!ftq_map_find(&fn->maps, map->name))
 			ftq_nl_notify_map(fn, map, NF_FLOW_QOS_CMD_MAP_DEL_NTF);

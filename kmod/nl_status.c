@@ -184,6 +184,8 @@ static int ftq_nl_stats_fill(struct sk_buff *skb, struct ftq_net *fn,
 		{ FTQ_STAT_PCP_CLEARED, NF_FLOW_QOS_A_STATS_INGRESS_PCP_CLEARED },
 		{ FTQ_STAT_FLOWS_DROPPED, NF_FLOW_QOS_A_STATS_FLOWS_DROPPED },
 		{ FTQ_STAT_NOT_PARSED, NF_FLOW_QOS_A_STATS_NOT_PARSED },
+		{ FTQ_STAT_LEARNED, NF_FLOW_QOS_A_STATS_LEARNED },
+		{ FTQ_STAT_LEARNED_AMBIGUOUS, NF_FLOW_QOS_A_STATS_LEARNED_AMBIGUOUS },
 	};
 	void *msg = ftq_nl_put(skb, head);
 	u64 packets = 0, bytes = 0;

@@ -33,6 +33,7 @@
 #include "frame.h"
 #include "hook.h"
 #include "ident.h"
+#include "learn.h"
 #include "net.h"
 #include "parse.h"
 #include "path.h"
@@ -250,12 +251,15 @@ static void ftq_path_prio(struct sk_buff *skb, const struct ftq_policy *policy,
 /*
  * A packet that flowtables are given.
  *
- * @pkt: what is known of it; of one of the most common shape what is wanted of it
+ * @win: its window
+ * @pkt: what is known of it; of one of the most common shape what is wanted of it, and
+ *	if its flow is known nothing
  * @cleared: what it looked like
  * @flow: its flow, NULL: not known
- * @accounts: it is accounted on its flow
+ * @accounts: it is accounted on its flow, and @win.tuple has addresses
  */
 struct ftq_entered {
+	struct ftq_window	win;
 	struct ftq_packet	pkt;
 	struct ftq_cleared	cleared;
 	struct ftq_flow		*flow;
@@ -346,12 +350,14 @@ static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_n
 static noinline unsigned int
 ftq_path_call(const struct nf_hook_entries *entries, const struct nf_hook_entry *entry,
 	      struct sk_buff *skb, const struct nf_hook_state *state,
-	      struct ftq_window *win, struct ftq_entered *ent, unsigned int verdict)
+	      struct ftq_entered *ent, unsigned int verdict)
 {
+	struct ftq_window *win = &ent->win;
 	struct ftq_packet *pkt = &ent->pkt;
 	const struct nf_hook_entry *end;
 	struct ftq_net *fn = win->fn;
 	struct ftq_window *outer;
+	struct ftq_learn *learn;
 	nf_hookfn *hook;
 
 	end = &entries->hooks[entries->num_hook_entries];
@@ -377,6 +383,9 @@ ftq_path_call(const struct nf_hook_entries *entries, const struct nf_hook_entry 
 		if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
 			skb->priority = ent->cleared.prio;
 		ftq_stat_add(&fn->stats, FTQ_STAT_MISSED, pkt->segs);
+		learn = rcu_dereference(fn->learn);
+		if (unlikely(learn) && ent->accounts)
+			ftq_learn_arrived(learn, skb, win->tuple, win->outcome.dscp);
 		break;
 	}
 	return verdict;
@@ -391,7 +400,7 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 {
 	/* What is read of these is set before; to zero them all takes its time. */
 	struct ftq_entered ent __uninitialized;
-	struct ftq_window win __uninitialized;
+	struct ftq_window *win = &ent.win;
 	const struct ftq_target *target;
 	const struct ftq_policy *policy;
 	struct ftq_net *fn = fd->fn;
@@ -409,20 +418,20 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 	ent.flow = NULL;
 	ent.accounts = READ_ONCE(fn->flows.limit);
 	policy = rcu_dereference(fd->policy);
-	ftq_window_init(&win, fn, skb, skb_is_gso(skb), &ent.pkt.tuple,
+	ftq_window_init(win, fn, skb, skb_is_gso(skb), &ent.pkt.tuple,
 			skb_is_gso(skb) || ent.pkt.tuple.tunneled ? ent.pkt.len :
 								    ent.pkt.bytes,
 			ent.pkt.dscp);
 	if (likely(policy)) {
 		target = ftq_policy_target(policy, ent.pkt.key);
-		if (unlikely(!ftq_path_class(target, skb, &win.outcome)))
-			ent.flow = ftq_ctmark_class(&win, target, &ent.pkt, entries,
+		if (unlikely(!ftq_path_class(target, skb, &win->outcome)))
+			ent.flow = ftq_ctmark_class(win, target, &ent.pkt, entries,
 						    flowtable);
 	}
 	ftq_path_clear(skb, ent.pkt.tci, ent.pkt.vlan, &ent.cleared);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
-		ftq_path_prio(skb, policy, &win, &ent.cleared);
-	return ftq_path_call(entries, flowtable, skb, state, &win, &ent, NF_ACCEPT);
+		ftq_path_prio(skb, policy, win, &ent.cleared);
+	return ftq_path_call(entries, flowtable, skb, state, &ent, NF_ACCEPT);
 }
 
 /*
@@ -440,7 +449,7 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 {
 	const struct nf_hook_entry *flowtable = entry + 1;
 	struct ftq_entered ent __uninitialized;
-	struct ftq_window win __uninitialized;
+	struct ftq_window *win = &ent.win;
 	struct ftq_simple pkt __uninitialized;
 	const struct ftq_target *target;
 	const struct ftq_policy *policy;
@@ -470,14 +479,14 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 			ftq_parse_fill(&pkt, family, &ent.pkt);
 	}
 	policy = rcu_dereference(fd->policy);
-	ftq_window_init(&win, fn, skb, false, flow ? &flow->tuple : &ent.pkt.tuple,
+	ftq_window_init(win, fn, skb, false, flow ? &flow->tuple : &ent.pkt.tuple,
 			pkt.bytes, pkt.dscp);
 	if (!flow && ent.accounts)
-		win.lookup = &ent.pkt;
+		win->lookup = &ent.pkt;
 	if (likely(policy)) {
 		target = tagged ? ftq_policy_target(policy, key) : &policy->bare;
 		/* All of the packet is wanted, and that here would cost others. */
-		if (unlikely(!ftq_path_class(target, skb, &win.outcome)))
+		if (unlikely(!ftq_path_class(target, skb, &win->outcome)))
 			return ftq_path_ingress_any(fd, skb, state, entries, flowtable);
 	}
 	if (tagged) {
@@ -485,14 +494,14 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 		ftq_path_clear_outer(skb, true, &ent.cleared);
 	}
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
-		ftq_path_prio(skb, policy, &win, &ent.cleared);
+		ftq_path_prio(skb, policy, win, &ent.cleared);
 
-	outer = ftq_window_open(&win);
+	outer = ftq_window_open(win);
 	verdict = hook(READ_ONCE(flowtable->priv), skb, state);
 	ftq_window_close(outer);
 
 	if (likely((verdict & NF_VERDICT_MASK) == NF_STOLEN)) {
-		ftq_path_taken(fn, &win, &ent, flow, 1, pkt.bytes);
+		ftq_path_taken(fn, win, &ent, flow, 1, pkt.bytes);
 		if (tagged && ent.cleared.changed)
 			ftq_stat_inc(&fn->stats, FTQ_STAT_PCP_CLEARED);
 		return verdict;
@@ -504,7 +513,7 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 	ent.flow = flow;
 	if (!tagged)
 		ent.cleared.changed = 0;
-	return ftq_path_call(entries, flowtable + 1, skb, state, &win, &ent, verdict);
+	return ftq_path_call(entries, flowtable + 1, skb, state, &ent, verdict);
 }
 
 /* Apart, so that none of them has more to save than it needs. */
@@ -848,6 +857,52 @@ static bool ftq_path_set_pcp(struct sk_buff *skb, struct net_device *dev,
 }
 
 /*
+ * What was learned of the packet's flow comes before what the map has. Where the scope is
+ * all its class is the DSCP that it had on the slow path, which was the class there.
+ */
+static noinline void ftq_path_learned(const struct ftq_target *target,
+				      const struct ftq_map_table *table,
+				      struct ftq_window *win)
+{
+	const struct ftq_entered *ent = container_of(win, struct ftq_entered, win);
+	unsigned int segs = win->gso ? ent->pkt.segs : 1;
+	bool known = win->tuple != &ent->pkt.tuple;
+	struct ftq_action *action = &win->action;
+	struct ftq_net *fn = win->fn;
+	struct ftq_learned learned;
+
+	if (unlikely(!ent->accounts)) {
+		ftq_stat_add(&fn->stats, FTQ_STAT_FLOWS_DROPPED, segs);
+		return;
+	}
+	/* A flow that cannot be accounted is the map's; it is counted then. */
+	if (!known && unlikely(!ftq_flow_fits(&fn->flows, &ent->pkt)))
+		return;
+	if (!ftq_learn_find(fn, win->tuple, true, &learned))
+		return;
+	if (unlikely(learned.ambiguous)) {
+		ftq_stat_add(&fn->stats, FTQ_STAT_LEARNED_AMBIGUOUS, segs);
+		return;
+	}
+
+	if (learned.has & NF_FLOW_QOS_ACTION_DSCP) {
+		if (target->scope == NF_FLOW_QOS_SCOPE_ALL &&
+		    win->outcome.source == NF_FLOW_QOS_SOURCE_DSCP) {
+			win->outcome.class = learned.dscp;
+			*action = table->action[learned.dscp];
+		}
+		action->dscp = learned.dscp;
+	}
+	if (learned.has & NF_FLOW_QOS_ACTION_PRIO)
+		action->prio = learned.prio;
+	if (learned.has & NF_FLOW_QOS_ACTION_PCP)
+		action->pcp = learned.pcp;
+	action->keep &= ~learned.has;
+	win->outcome.source = NF_FLOW_QOS_SOURCE_LEARNED;
+	ftq_stat_add(&fn->stats, FTQ_STAT_LEARNED, segs);
+}
+
+/*
  * The first device whose binding has a map decides for the window's packet. Return: what
  * it gets.
  */
@@ -861,6 +916,10 @@ ftq_path_decide(const struct ftq_dev *fd, const struct ftq_target *target,
 	win->action = *action;
 	win->given.oif = target->oif;
 	win->first = fd;
+	if (unlikely(target->sticky)) {
+		ftq_path_learned(target, table, win);
+		return &win->action;
+	}
 	return action;
 }
 
@@ -929,7 +988,8 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 }
 
 /*
- * Any other packet, on a device with a binding whose scope is all. Forwarded and
+ * Any other packet, on a device with a binding whose scope is all; @learned: what a rule
+ * has given it, which stays. Forwarded and
  * bridged packets have been received, and no socket of this namespace has sent
  * them (a bridged one may still have that of a container). PPP devices make a
  * packet forget where it was received: behind a session all those without a
@@ -942,7 +1002,7 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 					struct sk_buff *skb,
 					const struct nf_hook_state *state,
-					const struct ftq_frame *frame)
+					const struct ftq_frame *frame, u8 learned)
 {
 	const struct ftq_policy *policy = rcu_dereference(fd->policy);
 	struct ftq_stats *stats = &fd->fn->stats;
@@ -968,6 +1028,7 @@ static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 	    !ftq_dscp_ipsec(skb, frame, proto))
 		class = ftq_dscp_class(table, dscp, skb->priority);
 	action = table->action[class];
+	action.keep |= learned;
 
 	/*
 	 * Routed packets with a tag or a session have crossed the device that it
@@ -989,6 +1050,27 @@ static noinline void ftq_path_forwarded(const struct ftq_dev *fd,
 		ftq_stat_done(stats, done, segs);
 }
 
+/* A packet that no flowtable took, on a device where that matters. */
+static noinline void ftq_path_slow(const struct ftq_dev *fd, struct sk_buff *skb,
+				   const struct nf_hook_state *state,
+				   const struct ftq_frame *frame)
+{
+	const struct ftq_policy *policy = rcu_dereference(fd->policy);
+	const struct ftq_target *target;
+	u8 learned;
+
+	if (!policy)
+		return;
+	target = ftq_policy_target(policy, frame->key);
+	if (!target->map || !target->sticky) {
+		ftq_path_forwarded(fd, skb, state, frame, 0);
+		return;
+	}
+	learned = ftq_learn_packet(fd->fn, skb, state->out, frame, target);
+	ftq_path_forwarded(fd, skb, state, frame, learned);
+	ftq_learn_left(fd->fn, skb, state->out, frame);
+}
+
 /* ftq_path_egress() for any packet. */
 static noinline unsigned int
 ftq_path_egress_any(void *priv, struct sk_buff *skb,
@@ -1005,8 +1087,8 @@ ftq_path_egress_any(void *priv, struct sk_buff *skb,
 		ftq_path_offloaded(fd, skb, state, &frame, win);
 		if (win->gso && !win->queue && ftq_path_queues(state->out))
 			win->queue = state->out;
-	} else if (READ_ONCE(fd->scope_all)) {
-		ftq_path_forwarded(fd, skb, state, &frame);
+	} else if (READ_ONCE(fd->slow)) {
+		ftq_path_slow(fd, skb, state, &frame);
 	}
 	return NF_ACCEPT;
 }
@@ -1103,7 +1185,7 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 	const struct ftq_target *target;
 	struct ftq_dev *fd = priv;
 
-	if (!win && likely(!READ_ONCE(fd->scope_all)))
+	if (!win && likely(!READ_ONCE(fd->slow)))
 		return NF_ACCEPT;
 	if (unlikely(!win || skb != win->plain || fd->fn != win->fn))
 		return ftq_path_egress_any(priv, skb, state);

@@ -13,6 +13,8 @@
  * @FTQ_STAT_PCP_CLEARED: taken only because the tag was made to match
  * @FTQ_STAT_FLOWS_DROPPED: not accounted on a flow
  * @FTQ_STAT_NOT_PARSED: no readable IP header
+ * @FTQ_STAT_LEARNED: given what was learned of their flow
+ * @FTQ_STAT_LEARNED_AMBIGUOUS: not given it, since it is not of one flow
  * @FTQ_STAT_OWN: how many there are up to here; the others are sums of
  *	ftq_stats_cpu->done
  * @FTQ_STAT_PRIO_SET: skb->priority set
@@ -25,6 +27,8 @@ enum ftq_stat {
 	FTQ_STAT_PCP_CLEARED,
 	FTQ_STAT_FLOWS_DROPPED,
 	FTQ_STAT_NOT_PARSED,
+	FTQ_STAT_LEARNED,
+	FTQ_STAT_LEARNED_AMBIGUOUS,
 	FTQ_STAT_OWN,
 	FTQ_STAT_PRIO_SET = FTQ_STAT_OWN,
 	FTQ_STAT_PCP_SET,

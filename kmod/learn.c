@@ -1,0 +1,736 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Learned classes: what the slow path decided for the packets of a flow, field by
+ * field, so that offloaded packets leave with the same.
+ *
+ *   ftq_path_ingress()                     slow path                ftq_path_egress()
+ *   flowtable did not take it ---> conntrack, routing, rules ---> ftq_learn_packet()
+ *         |                                                         |         |
+ *   ftq_learn_arrived()                                             |         v
+ *         |    DSCP and priority that it came with, on this CPU     |    entry of the
+ *         +---------------------------------------------------------+  conntrack tuple
+ *
+ * An entry is found by the tuple of its conntrack entry and direction, which is that
+ * of the packet as it enters, and so also that of the offloaded packet; the device is
+ * no part of it, since on the slow path that is another one (VLAN, bridge). Nor is the
+ * zone, which nobody knows of an offloaded packet: what is seen in two zones is
+ * ambiguous and not used. For that, packets for which no rule spoke have an entry, too.
+ *
+ * Not a goal: to know better than the rules. The last packet of the slow path counts.
+ */
+#include <linux/atomic.h>
+#include <linux/hash.h>
+#include <linux/jhash.h>
+#include <linux/percpu.h>
+#include <linux/rhashtable.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+#include <net/route.h>
+#include <net/sock.h>
+
+#include "binding.h"
+#include "frame.h"
+#include "learn.h"
+#include "net.h"
+
+/* Entries looked at in one go, so that the CPU is soon free again. */
+#define FTQ_LEARN_SLICE		1024U
+
+/* A DSCP or PCP that was not learned */
+#define FTQ_LEARN_NOTHING	0xff
+
+/**
+ * struct ftq_learn_entry - what was learned of one flow, one direction
+ *
+ * Found and inserted under RCU, freed a grace period after it was removed. The fields
+ * from @last on but @zone are written by packets without a lock, each by itself: where
+ * two packets of a flow are learned from at once, the last one counts.
+ *
+ * @node: entry of the table
+ * @tuple: of conntrack; device, tags and session are 0. Never changes
+ * @last: jiffies when it was learned or used last
+ * @oif: interface index of the device, or of any the one crossed, whose binding has
+ *	let it be learned last
+ * @prio: skb->priority, valid if @has_prio is set
+ * @zone: conntrack zone of the direction. Never changes
+ * @has_prio: written behind @prio, read before it
+ * @dscp: DSCP, or FTQ_LEARN_NOTHING
+ * @pcp: PCP, or FTQ_LEARN_NOTHING
+ * @ambiguous: seen in another zone as well; stays
+ * @rcu: frees it, once it is removed
+ */
+struct ftq_learn_entry {
+	struct rhash_head	node;
+	struct ftq_tuple	tuple;
+	unsigned long		last;
+	u32			oif;
+	u32			prio;
+	u16			zone;
+	bool			has_prio;
+	u8			dscp;
+	u8			pcp;
+	bool			ambiguous;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct ftq_arrival - a packet that goes to the slow path, as it came
+ *
+ * @skb: the packet, NULL: none; compared, never followed
+ * @addrs: its addresses, folded; compared with those of conntrack: at this address in
+ *	memory may be another packet by now
+ * @ports: its ports, as in a tuple
+ * @prio: skb->priority as it came, or behind the last egress hook that has seen it
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @proto: IP protocol
+ * @dscp: DSCP, as @prio
+ * @left: an egress hook has seen it
+ */
+struct ftq_arrival {
+	const struct sk_buff	*skb;
+	u32			addrs[2];
+	u32			ports;
+	u32			prio;
+	u8			family;
+	u8			proto;
+	u8			dscp;
+	bool			left;
+};
+
+/*
+ * Drivers hand packets over in lists, of which all cross the ingress hook before the
+ * first goes on: 8 by default (net.core.gro_normal_batch).
+ */
+#define FTQ_LEARN_ARRIVALS_SHIFT	6
+
+/**
+ * struct ftq_learn_cpu - what one CPU remembers
+ *
+ * @arrival: packets that go to the slow path; written and read in BH context with
+ *	preemption off, since with PREEMPT_RT another task may come between
+ * @last: entry that a packet has used last; BH context, unused without FTQ_FLOW_LAST.
+ *	Not freed as long as @gen is that of the table: who removes an entry changes that
+ *	before the grace period after which it is freed
+ * @gen: what ftq_learn->gen was before @last was looked up
+ */
+struct ftq_learn_cpu {
+	struct ftq_arrival	arrival[1 << FTQ_LEARN_ARRIVALS_SHIFT];
+	struct ftq_learn_entry	*last;
+	unsigned long		gen;
+};
+
+/**
+ * struct ftq_learn - what a namespace has learned
+ *
+ * Allocated with the first binding that wants it, under RTNL, freed with the namespace.
+ *
+ * @table: struct ftq_learn_entry by tuple
+ * @cpu: of each CPU
+ * @gen: grows with each entry that is removed
+ * @count: entries, at most the namespace's flow limit
+ * @fn: namespace
+ * @iter: where @age goes on; only @age has it
+ * @age: forgets entries, in slices; queued while there may be any
+ */
+struct ftq_learn {
+	struct rhashtable		table;
+	struct ftq_learn_cpu __percpu	*cpu;
+	atomic_long_t			gen;
+	atomic_t			count;
+	struct ftq_net			*fn;
+	struct rhashtable_iter		iter;
+	struct delayed_work		age;
+};
+
+static u32 ftq_learn_hash(const void *key, u32 len, u32 seed)
+{
+	const struct ftq_tuple *tuple = key;
+
+	seed += tuple->proto;
+	if (likely(tuple->family == NFPROTO_IPV4))
+		return jhash_3words(tuple->word[0], tuple->word[4],
+				    tuple->word[FTQ_WORD_PORTS], seed);
+	return jhash2(tuple->word, FTQ_WORD_PORTS + 1, seed);
+}
+
+/* The words of a tuple that conntrack's has, too. */
+static __always_inline bool ftq_learn_is(const struct ftq_learn_entry *entry,
+					 const struct ftq_tuple *b)
+{
+	const struct ftq_tuple *a = &entry->tuple;
+
+	return a->word[FTQ_WORD_PORTS] == b->word[FTQ_WORD_PORTS] &&
+	       a->words[0] == b->words[0] && a->words[2] == b->words[2] &&
+	       a->words[1] == b->words[1] && a->words[3] == b->words[3] &&
+	       a->proto == b->proto && a->family == b->family;
+}
+
+/* 0: they are the same. */
+static int ftq_learn_cmp(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	return !ftq_learn_is(obj, arg->key);
+}
+
+static const struct rhashtable_params ftq_learn_params = {
+	.head_offset		= offsetof(struct ftq_learn_entry, node),
+	.key_offset		= offsetof(struct ftq_learn_entry, tuple),
+	.key_len		= sizeof(struct ftq_tuple),
+	.hashfn			= ftq_learn_hash,
+	.obj_cmpfn		= ftq_learn_cmp,
+	.automatic_shrinking	= true,
+};
+
+static void ftq_learn_fold(const struct ftq_tuple *tuple, u32 *addrs)
+{
+	const u32 *word = tuple->word;
+
+	addrs[0] = word[0] ^ word[1] ^ word[2] ^ word[3];
+	addrs[1] = word[4] ^ word[5] ^ word[6] ^ word[7];
+}
+
+/* Context: preemption off. */
+static struct ftq_arrival *ftq_learn_slot(struct ftq_learn *learn,
+					  const struct sk_buff *skb)
+{
+	struct ftq_learn_cpu *cpu = this_cpu_ptr(learn->cpu);
+
+	return &cpu->arrival[hash_ptr(skb, FTQ_LEARN_ARRIVALS_SHIFT)];
+}
+
+/**
+ * ftq_learn_arrived() - note how a packet came that goes to the slow path
+ * @learn: of the namespace
+ * @skb: packet, as it came
+ * @tuple: as it entered
+ * @dscp: its DSCP; in a tunnel that of the header outside
+ *
+ * Context: RCU, BH.
+ */
+void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
+		       const struct ftq_tuple *tuple, u8 dscp)
+{
+	struct ftq_arrival *at;
+
+	preempt_disable();
+	at = ftq_learn_slot(learn, skb);
+	/* Of what is inside a tunnel nobody has looked at the DSCP. */
+	at->skb = tuple->tunneled ? NULL : skb;
+	ftq_learn_fold(tuple, at->addrs);
+	at->ports = tuple->word[FTQ_WORD_PORTS];
+	at->prio = skb->priority;
+	at->family = tuple->family;
+	at->proto = tuple->proto;
+	at->dscp = dscp;
+	at->left = false;
+	preempt_enable();
+}
+
+/* How a packet came. False: that is not known. */
+static bool ftq_learn_arrival(struct ftq_learn *learn, const struct sk_buff *skb,
+			      const struct ftq_tuple *tuple, struct ftq_arrival *arrival)
+{
+	u32 addrs[2];
+
+	ftq_learn_fold(tuple, addrs);
+	preempt_disable();
+	*arrival = *ftq_learn_slot(learn, skb);
+	preempt_enable();
+	return arrival->skb == skb && arrival->ports == tuple->word[FTQ_WORD_PORTS] &&
+	       arrival->addrs[0] == addrs[0] && arrival->addrs[1] == addrs[1] &&
+	       arrival->proto == tuple->proto && arrival->family == tuple->family;
+}
+
+/**
+ * ftq_learn_left() - note how a packet goes on behind an egress hook
+ * @fn: namespace
+ * @skb: packet that ftq_learn_packet() has seen
+ * @out: device
+ * @frame: filled by ftq_frame_read()
+ *
+ * So that what the map, or a rule on this device, gives it is told from what a rule on
+ * the device below gives it.
+ *
+ * Context: RCU, BH.
+ */
+void ftq_learn_left(struct ftq_net *fn, const struct sk_buff *skb,
+		    const struct net_device *out, const struct ftq_frame *frame)
+{
+	struct ftq_learn *learn = rcu_dereference(fn->learn);
+	struct ftq_arrival *at;
+	u8 dscp, proto;
+
+	if (!learn || !ftq_frame_ip(skb, frame, &dscp, &proto))
+		return;
+
+	preempt_disable();
+	at = ftq_learn_slot(learn, skb);
+	if (at->skb == skb) {
+		/* On its last device: what has this address next is another packet. */
+		if (list_empty(&out->adj_list.lower))
+			at->skb = NULL;
+		at->prio = skb->priority;
+		at->dscp = dscp;
+		at->left = true;
+	}
+	preempt_enable();
+}
+
+/*
+ * The tuple and the zone by which a packet of the slow path is learned from. False: it is
+ * not. RELATED are ICMP errors and what nft's reject sends; the packets of the router
+ * itself have a socket, or were not received; on a bridge conntrack may have an entry
+ * (br_netfilter, nf_conntrack_bridge) of packets that are not routed, whose device is
+ * the port that they came through.
+ */
+static bool ftq_learn_tuple(const struct sk_buff *skb, struct net *net,
+			    struct ftq_tuple *tuple, u16 *zone)
+{
+	const struct nf_conntrack_tuple *from;
+	enum ip_conntrack_info ctinfo;
+	const struct net_device *dev;
+	enum ip_conntrack_dir dir;
+	const struct nf_conn *ct;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct || ctinfo == IP_CT_RELATED || ctinfo == IP_CT_RELATED_REPLY ||
+	    !nf_ct_is_confirmed(ct))
+		return false;
+	if (!skb->skb_iif || (skb->sk && net_eq(sock_net(skb->sk), net)))
+		return false;
+	dev = dev_get_by_index_rcu(net, skb->skb_iif);
+	if (!dev || netif_is_bridge_port(dev))
+		return false;
+
+	dir = CTINFO2DIR(ctinfo);
+	from = &ct->tuplehash[dir].tuple;
+	switch (from->dst.protonum) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		break;
+	case IPPROTO_GRE:
+		/* No flowtable takes one with a key. */
+		if (!from->src.u.all && !from->dst.u.all)
+			break;
+		fallthrough;
+	default:
+		return false;
+	}
+
+	memset(tuple, 0, sizeof(*tuple));
+	memcpy(tuple->src, from->src.u3.all, sizeof(tuple->src));
+	memcpy(tuple->dst, from->dst.u3.all, sizeof(tuple->dst));
+	tuple->sport = from->src.u.all;
+	tuple->dport = from->dst.u.all;
+	tuple->family = from->src.l3num;
+	tuple->proto = from->dst.protonum;
+	*zone = nf_ct_zone_id(nf_ct_zone(ct), dir);
+	return true;
+}
+
+/* The entry of a tuple, made if it is not there. NULL: full, or no memory. */
+static struct ftq_learn_entry *ftq_learn_entry(struct ftq_learn *learn,
+					       const struct ftq_tuple *tuple, u16 zone)
+{
+	struct ftq_learn_entry *entry, *old;
+
+	entry = rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
+	if (likely(entry))
+		return entry;
+
+	if (atomic_inc_return(&learn->count) > READ_ONCE(learn->fn->flows.limit))
+		goto full;
+	entry = kzalloc(sizeof(*entry), GFP_ATOMIC | __GFP_NOWARN);
+	if (!entry)
+		goto full;
+	entry->tuple = *tuple;
+	entry->zone = zone;
+	entry->last = jiffies;
+	entry->dscp = FTQ_LEARN_NOTHING;
+	entry->pcp = FTQ_LEARN_NOTHING;
+
+	old = rhashtable_lookup_get_insert_fast(&learn->table, &entry->node,
+						ftq_learn_params);
+	if (unlikely(old)) {
+		kfree(entry);
+		atomic_dec(&learn->count);
+		return IS_ERR(old) ? NULL : old;
+	}
+	/* While it runs it may have seen no entries, but can be queued again. */
+	if (!delayed_work_pending(&learn->age))
+		queue_delayed_work(system_power_efficient_wq, &learn->age, HZ);
+	return entry;
+
+full:
+	atomic_dec(&learn->count);
+	return NULL;
+}
+
+static u8 ftq_learn_entry_has(const struct ftq_learn_entry *entry)
+{
+	u8 has = 0;
+
+	if (READ_ONCE(entry->has_prio))
+		has |= NF_FLOW_QOS_ACTION_PRIO;
+	if (READ_ONCE(entry->dscp) != FTQ_LEARN_NOTHING)
+		has |= NF_FLOW_QOS_ACTION_DSCP;
+	if (READ_ONCE(entry->pcp) != FTQ_LEARN_NOTHING)
+		has |= NF_FLOW_QOS_ACTION_PCP;
+	return has;
+}
+
+/* What the kernel alone would have given a packet that came like this. */
+static u32 ftq_learn_own_prio(const struct net *net, const struct ftq_arrival *arrival)
+{
+	/* ip_forward() */
+	if (!arrival->left && arrival->family == NFPROTO_IPV4 &&
+	    READ_ONCE(net->ipv4.sysctl_ip_fwd_update_priority))
+		return rt_tos2priority(arrival->dscp << 2);
+	return arrival->prio;
+}
+
+static void ftq_learn_prio(struct ftq_learn_entry *entry, u32 prio)
+{
+	if (READ_ONCE(entry->has_prio) && READ_ONCE(entry->prio) == prio)
+		return;
+	WRITE_ONCE(entry->prio, prio);
+	/* Who sees that there is one sees it: pairs with ftq_learn_find(). */
+	smp_store_release(&entry->has_prio, true);
+}
+
+/*
+ * The PCP that all tags of a frame have; an outermost accelerated one included.
+ * False: it has none, or they differ.
+ */
+static bool ftq_learn_frame_pcp(const struct sk_buff *skb, const struct ftq_frame *frame,
+				u8 *pcp)
+{
+	bool found = false;
+	unsigned int i;
+	__be16 _tci;
+	const __be16 *tci;
+	u8 next;
+
+	if (skb_vlan_tag_present(skb)) {
+		*pcp = skb_vlan_tag_get_prio(skb);
+		found = true;
+	}
+	for (i = 0; i < frame->nr_tci; i++) {
+		tci = skb_header_pointer(skb, frame->tci[i], sizeof(_tci), &_tci);
+		if (!tci)
+			return false;
+		next = ntohs(*tci) >> VLAN_PRIO_SHIFT;
+		if (found && next != *pcp)
+			return false;
+		*pcp = next;
+		found = true;
+	}
+	return found;
+}
+
+/*
+ * The PCP that the VLAN device directly above @out has given the outermost tag by
+ * itself. False: there is none, as on a bridge's or a bond's port.
+ */
+static bool ftq_learn_own_pcp(const struct sk_buff *skb, struct net_device *out,
+			      const struct ftq_frame *frame, u8 *pcp)
+{
+	struct net_device *vlan, *upper;
+	struct list_head *iter;
+
+	vlan = __vlan_find_dev_deep_rcu(out, ftq_key_proto(frame->key),
+					ftq_key_vid(frame->key));
+	if (!vlan || !is_vlan_dev(vlan))
+		return false;
+	netdev_for_each_upper_dev_rcu(out, upper, iter) {
+		if (upper != vlan)
+			continue;
+		*pcp = vlan_dev_get_egress_qos_mask(vlan, skb->priority) >>
+		       VLAN_PRIO_SHIFT;
+		return true;
+	}
+	return false;
+}
+
+/* @all: as it is; else only where it differs from that of the VLAN device. */
+static void ftq_learn_pcp(struct ftq_learn_entry *entry, const struct sk_buff *skb,
+			  struct net_device *out, const struct ftq_frame *frame, bool all)
+{
+	u8 pcp, own;
+
+	if (!(frame->key & FTQ_KEY_OUTER))
+		return;
+	if (!all && !ftq_learn_own_pcp(skb, out, frame, &own))
+		return;
+	if (!ftq_learn_frame_pcp(skb, frame, &pcp) || (!all && pcp == own))
+		pcp = FTQ_LEARN_NOTHING;
+	FTQ_UPDATE(entry->pcp, pcp);
+}
+
+/**
+ * ftq_learn_packet() - note what the slow path decided for a packet that leaves
+ * @fn: namespace
+ * @skb: packet that no flowtable took
+ * @out: device that it leaves through
+ * @frame: filled by ftq_frame_read()
+ * @target: binding that decides for it; its sticky is not off
+ *
+ * Priority and DSCP are compared with how the packet came at the highest device, and
+ * with how it left that one on those below; where neither is known they are not
+ * learned, unless all is. A packet that IPsec or a tunnel has put into another one has
+ * not that one's protocol.
+ *
+ * Context: RCU, BH.
+ * Return: enum nf_flow_qos_action bits of what its flow has been given by rules.
+ */
+u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_device *out,
+		    const struct ftq_frame *frame, const struct ftq_target *target)
+{
+	bool known, all = target->sticky == NF_FLOW_QOS_STICKY_ALL;
+	struct ftq_learn *learn = rcu_dereference(fn->learn);
+	struct ftq_learn_entry *entry;
+	struct ftq_arrival arrival;
+	struct ftq_tuple tuple;
+	u8 dscp, proto;
+	u16 zone;
+
+	/* With a limit of 0 nothing is noted of any flow. */
+	if (!learn || !READ_ONCE(fn->flows.limit) ||
+	    !ftq_learn_tuple(skb, fn->net, &tuple, &zone))
+		return 0;
+	if (!ftq_frame_ip(skb, frame, &dscp, &proto) ||
+	    frame->family != tuple.family || proto != tuple.proto)
+		return 0;
+
+	entry = ftq_learn_entry(learn, &tuple, zone);
+	if (!entry) {
+		ftq_stat_inc(&fn->stats, FTQ_STAT_FLOWS_DROPPED);
+		return 0;
+	}
+	if (unlikely(entry->zone != zone))
+		FTQ_UPDATE(entry->ambiguous, true);
+	FTQ_UPDATE(entry->last, jiffies);
+	FTQ_UPDATE(entry->oif, target->oif);
+
+	known = ftq_learn_arrival(learn, skb, &tuple, &arrival);
+	if (all || (known && skb->priority != ftq_learn_own_prio(fn->net, &arrival)))
+		ftq_learn_prio(entry, skb->priority);
+	else if (known && !arrival.left)
+		FTQ_UPDATE(entry->has_prio, false);
+
+	if (all || (known && dscp != arrival.dscp))
+		FTQ_UPDATE(entry->dscp, dscp);
+	else if (known && !arrival.left)
+		FTQ_UPDATE(entry->dscp, FTQ_LEARN_NOTHING);
+
+	ftq_learn_pcp(entry, skb, out, frame, all);
+	return READ_ONCE(entry->ambiguous) ? 0 : ftq_learn_entry_has(entry);
+}
+
+/* The entry of a packet; mostly it is that of the packet before. */
+static struct ftq_learn_entry *ftq_learn_use(struct ftq_learn *learn,
+					     const struct ftq_tuple *tuple)
+{
+	struct ftq_learn_cpu *cpu = this_cpu_ptr(learn->cpu);
+	struct ftq_learn_entry *entry = cpu->last;
+	unsigned long gen;
+
+	/* Before a lookup, and before an entry is followed: see ftq_learn_remove(). */
+	gen = atomic_long_read_acquire(&learn->gen);
+	if (!FTQ_FLOW_LAST || !entry || cpu->gen != gen || !ftq_learn_is(entry, tuple)) {
+		entry = rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
+		if (!entry)
+			return NULL;
+		if (FTQ_FLOW_LAST) {
+			cpu->last = entry;
+			cpu->gen = gen;
+		}
+	}
+	FTQ_UPDATE(entry->last, jiffies);
+	return entry;
+}
+
+/**
+ * ftq_learn_find() - what offloaded packets of a flow leave with
+ * @fn: namespace
+ * @tuple: of the flow, with its addresses
+ * @used: by a packet, which keeps it from being forgotten
+ * @learned: filled if the answer is true
+ *
+ * Context: RCU, and BH if @used.
+ * Return: false: nothing was learned.
+ */
+bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, bool used,
+		    struct ftq_learned *learned)
+{
+	struct ftq_learn *learn = rcu_dereference(fn->learn);
+	struct ftq_learn_entry *entry;
+
+	if (unlikely(!learn))
+		return false;
+	entry = used ? ftq_learn_use(learn, tuple) :
+		       rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
+	if (!entry)
+		return false;
+
+	learned->has = 0;
+	/* Pairs with ftq_learn_prio(). */
+	if (smp_load_acquire(&entry->has_prio)) {
+		learned->has = NF_FLOW_QOS_ACTION_PRIO;
+		learned->prio = READ_ONCE(entry->prio);
+	}
+	learned->dscp = READ_ONCE(entry->dscp);
+	if (learned->dscp != FTQ_LEARN_NOTHING)
+		learned->has |= NF_FLOW_QOS_ACTION_DSCP;
+	learned->pcp = READ_ONCE(entry->pcp);
+	if (learned->pcp != FTQ_LEARN_NOTHING)
+		learned->has |= NF_FLOW_QOS_ACTION_PCP;
+	learned->ambiguous = READ_ONCE(entry->ambiguous);
+	return learned->has;
+}
+
+/* Of several that want to remove it one does. */
+static void ftq_learn_remove(struct ftq_learn *learn, struct ftq_learn_entry *entry)
+{
+	if (rhashtable_remove_fast(&learn->table, &entry->node, ftq_learn_params))
+		return;
+	/* Who sees this no longer finds it: pairs with ftq_learn_use(). Fully ordered. */
+	atomic_long_inc_return(&learn->gen);
+	atomic_dec(&learn->count);
+	kfree_rcu(entry, rcu);
+}
+
+static bool ftq_learn_expired(const struct ftq_learn *learn,
+			      const struct ftq_learn_entry *entry)
+{
+	unsigned long timeout = READ_ONCE(learn->fn->flows.timeout) * HZ;
+
+	return time_after(jiffies, READ_ONCE(entry->last) + timeout);
+}
+
+/*
+ * Look at a part of the entries, so that all are seen in a quarter of the timeout, and
+ * at least once a second if they are few.
+ */
+static void ftq_learn_age(struct work_struct *work)
+{
+	struct ftq_learn *learn = container_of(to_delayed_work(work),
+					       struct ftq_learn, age);
+	u32 parts = max(READ_ONCE(learn->fn->flows.timeout) / 4, 1U);
+	u32 todo = max(atomic_read(&learn->count) / parts, FTQ_LEARN_SLICE);
+	struct ftq_learn_entry *entry;
+	bool end = false;
+	u32 i;
+
+	while (todo && !end) {
+		rhashtable_walk_start(&learn->iter);
+		for (i = 0; i < FTQ_LEARN_SLICE && todo; i++, todo--) {
+			entry = rhashtable_walk_next(&learn->iter);
+			end = !entry;
+			if (end)
+				break;
+			/* The table is replaced: some come again. */
+			if (IS_ERR(entry))
+				continue;
+			if (ftq_learn_expired(learn, entry))
+				ftq_learn_remove(learn, entry);
+		}
+		rhashtable_walk_stop(&learn->iter);
+		cond_resched();
+	}
+	if (end) {
+		rhashtable_walk_exit(&learn->iter);
+		rhashtable_walk_enter(&learn->table, &learn->iter);
+	}
+	if (atomic_read(&learn->count))
+		queue_delayed_work(system_power_efficient_wq, &learn->age, HZ);
+}
+
+/**
+ * ftq_learn_forget() - forget what was learned
+ * @fn: namespace
+ * @oif: of packets that left by the binding of this device; 0: all
+ *
+ * Context: RTNL.
+ */
+void ftq_learn_forget(struct ftq_net *fn, u32 oif)
+{
+	struct ftq_learn *learn = rtnl_dereference(fn->learn);
+	struct ftq_learn_entry *entry;
+	struct rhashtable_iter iter;
+	u32 i = 0;
+
+	if (!learn || !atomic_read(&learn->count))
+		return;
+
+	rhashtable_walk_enter(&learn->table, &iter);
+	rhashtable_walk_start(&iter);
+	while ((entry = rhashtable_walk_next(&iter))) {
+		if (!IS_ERR(entry) && (!oif || READ_ONCE(entry->oif) == oif))
+			ftq_learn_remove(learn, entry);
+		if (++i % FTQ_LEARN_SLICE)
+			continue;
+		rhashtable_walk_stop(&iter);
+		cond_resched();
+		rhashtable_walk_start(&iter);
+	}
+	rhashtable_walk_stop(&iter);
+	rhashtable_walk_exit(&iter);
+}
+
+/**
+ * ftq_learn_start() - have memory for what is learned, before the first packet
+ * @fn: namespace
+ *
+ * Context: RTNL.
+ * Return: 0 or -ENOMEM.
+ */
+int ftq_learn_start(struct ftq_net *fn)
+{
+	struct ftq_learn *learn;
+
+	if (rtnl_dereference(fn->learn))
+		return 0;
+
+	learn = kzalloc(sizeof(*learn), GFP_KERNEL_ACCOUNT);
+	if (!learn)
+		return -ENOMEM;
+	learn->cpu = alloc_percpu_gfp(struct ftq_learn_cpu,
+				      GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!learn->cpu || rhashtable_init(&learn->table, &ftq_learn_params)) {
+		free_percpu(learn->cpu);
+		kfree(learn);
+		return -ENOMEM;
+	}
+	learn->fn = fn;
+	INIT_DELAYED_WORK(&learn->age, ftq_learn_age);
+	rhashtable_walk_enter(&learn->table, &learn->iter);
+	rcu_assign_pointer(fn->learn, learn);
+	return 0;
+}
+
+static void ftq_learn_free_entry(void *entry, void *arg)
+{
+	kfree(entry);
+}
+
+/**
+ * ftq_learn_exit() - free what was learned
+ * @fn: namespace; no packet is learned from, or looks, any more
+ *
+ * Context: process, not under RTNL (the work that ages entries is waited for).
+ */
+void ftq_learn_exit(struct ftq_net *fn)
+{
+	struct ftq_learn *learn = rcu_dereference_protected(fn->learn, 1);
+
+	if (!learn)
+		return;
+	cancel_delayed_work_sync(&learn->age);
+	rhashtable_walk_exit(&learn->iter);
+	rhashtable_free_and_destroy(&learn->table, ftq_learn_free_entry, NULL);
+	free_percpu(learn->cpu);
+	kfree(learn);
+}
