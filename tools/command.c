@@ -42,14 +42,15 @@ const struct command commands[] = {
 		.help = "show bindings and their state",
 	}, {
 		.object = "dev", .name = "set", .run = dev_set, .plan = plan_dev_set,
-		.args = "DEV|any [map NAME] [trust dscp|pcp|none|ctmark MASK [STATEMASK]] [scope offloaded|all] [absent]",
+		.args = "DEV|any [map NAME] [trust dscp|pcp|none|ctmark MASK [STATEMASK]] [scope offloaded|all] [sticky on|off|all] [absent]",
 		.help = "bind a device, or change its binding where named",
-		.notes = "A new binding has map default, trust dscp, scope offloaded.\n"
+		.notes = "A new binding has map default, trust dscp, scope offloaded, sticky off.\n"
 			 "map    for packets that leave through the device\n"
 			 "trust  where the class of packets that enter through it comes from; ctmark:\n"
 			 "       bits MASK (six, side by side) of the conntrack mark, if one of STATEMASK\n"
 			 "       is set or there is none, else the DSCP; 0x80 and 128 are the same\n"
 			 "scope  which packets that leave through it are changed\n"
+			 "sticky what offloaded packets keep of what rules gave their flow before\n"
 			 "absent allows a device that is not there yet",
 	}, {
 		.object = "dev", .name = "del", .run = dev_del, .plan = plan_dev_del,
@@ -71,7 +72,7 @@ const struct command commands[] = {
 	}, {
 		.object = "flow", .name = "flush", .run = flow_flush,
 		.args = "",
-		.help = "forget flow counters; this does not stop offload",
+		.help = "forget flow counters and what was learned; this does not stop offload",
 	}, {
 		.object = "stats", .name = "show", .run = stats_show,
 		.args = "",

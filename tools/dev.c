@@ -20,6 +20,12 @@ static const char *const scopes[] = {
 	[NF_FLOW_QOS_SCOPE_ALL] = "all",
 };
 
+static const char *const stickies[] = {
+	[NF_FLOW_QOS_STICKY_OFF] = "off",
+	[NF_FLOW_QOS_STICKY_ON] = "on",
+	[NF_FLOW_QOS_STICKY_ALL] = "all",
+};
+
 static const char *const states[] = {
 	[NF_FLOW_QOS_DEV_STATE_ABSENT] = "absent",
 	[NF_FLOW_QOS_DEV_STATE_DOWN] = "down",
@@ -38,6 +44,11 @@ const char *trust_name(uint32_t trust)
 const char *scope_name(uint32_t scope)
 {
 	return scope < ARRAY_SIZE(scopes) ? scopes[scope] : "unknown";
+}
+
+const char *sticky_name(uint32_t sticky)
+{
+	return sticky < ARRAY_SIZE(stickies) ? stickies[sticky] : "unknown";
 }
 
 const char *dev_state_name(uint32_t state)
@@ -124,6 +135,8 @@ int parse_dev_set(int argc, char **argv, struct dev_change *c)
 			bit = DEV_TRUST;
 		else if (!strcmp(word, "scope"))
 			bit = DEV_SCOPE;
+		else if (!strcmp(word, "sticky"))
+			bit = DEV_STICKY;
 		else if (!strcmp(word, "absent"))
 			bit = DEV_ABSENT;
 		else
@@ -142,9 +155,12 @@ int parse_dev_set(int argc, char **argv, struct dev_change *c)
 		else if (bit == DEV_TRUST)
 			err = parse_word("trust", argv[0], trusts, ARRAY_SIZE(trusts),
 					 &c->trust);
-		else
+		else if (bit == DEV_SCOPE)
 			err = parse_word("scope", argv[0], scopes, ARRAY_SIZE(scopes),
 					 &c->scope);
+		else
+			err = parse_word("sticky", argv[0], stickies,
+					 ARRAY_SIZE(stickies), &c->sticky);
 		if (err || bit != DEV_TRUST || c->trust != NF_FLOW_QOS_TRUST_CTMARK)
 			continue;
 		err = parse_ctmark(argc - 1, argv + 1, c, &masks);
@@ -167,6 +183,8 @@ void put_dev_change(struct msg *m, const struct dev_change *c)
 		msg_u32(m, NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK, c->ctmark_statemask);
 	if (c->named & DEV_SCOPE)
 		msg_u32(m, NF_FLOW_QOS_A_DEV_SCOPE, c->scope);
+	if (c->named & DEV_STICKY)
+		msg_u32(m, NF_FLOW_QOS_A_DEV_STICKY, c->sticky);
 	if (c->named & DEV_ABSENT)
 		msg_put(m, NF_FLOW_QOS_A_DEV_ABSENT, NULL, 0);
 }
@@ -185,6 +203,7 @@ void dev_decode(const struct nlmsghdr *nlh, struct dev *dev)
 	dev->ctmark_mask = attr_u32(tb[NF_FLOW_QOS_A_DEV_CTMARK_MASK], 0);
 	dev->ctmark_statemask = attr_u32(tb[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK], 0);
 	dev->scope = attr_u32(tb[NF_FLOW_QOS_A_DEV_SCOPE], 0);
+	dev->sticky = attr_u32(tb[NF_FLOW_QOS_A_DEV_STICKY], 0);
 	dev->state = attr_u32(tb[NF_FLOW_QOS_A_DEV_STATE], UINT32_MAX);
 	dev->generation = attr_u32(tb[NF_FLOW_QOS_A_DEV_GENERATION], 0);
 	if (attr_str(tb[NF_FLOW_QOS_A_DEV_REASON], reason, sizeof(reason)) && reason[0])
@@ -248,6 +267,8 @@ void dev_print_keys(const struct dev *dev)
 		print_mask("ctmark_mask", "MASK", dev->ctmark_mask);
 		print_mask("ctmark_statemask", "STATEMASK", dev->ctmark_statemask);
 		out_str("scope", "SCOPE", scope_name(dev->scope));
+		if (opts.json || dev->sticky)
+			out_str("sticky", "STICKY", sticky_name(dev->sticky));
 	}
 	if (dev->state != UINT32_MAX)
 		out_str("state", "STATE", dev_state_name(dev->state));
@@ -258,7 +279,7 @@ void dev_print_keys(const struct dev *dev)
 void devs_print(const char *key, const char *title, const struct devs *devs)
 {
 	static const char *const columns[] = {
-		"DEV", "IFINDEX", "MAP", "TRUST", "MASK", "STATEMASK", "SCOPE", "STATE",
+		"DEV", "IFINDEX", "MAP", "TRUST", "MASK", "STATEMASK", "SCOPE", "STICKY", "STATE",
 		"REASON", NULL,
 	};
 	size_t i;

@@ -36,6 +36,7 @@ struct dev {
 	uint32_t ctmark_mask;	/* 0: none */
 	uint32_t ctmark_statemask;
 	uint32_t scope;
+	uint32_t sticky;
 	uint32_t state;
 	char *reason;		/* or NULL */
 	uint32_t generation;
@@ -68,6 +69,7 @@ struct map_new {
 #define DEV_SCOPE 4
 #define DEV_ABSENT 8
 #define DEV_CTMARK 16
+#define DEV_STICKY 32
 
 struct dev_change {
 	char name[IFNAMSIZ];
@@ -77,6 +79,7 @@ struct dev_change {
 	uint32_t ctmark_mask;	/* DEV_CTMARK: both masks */
 	uint32_t ctmark_statemask;
 	uint32_t scope;
+	uint32_t sticky;
 };
 
 #define LIMIT_FLOWS 1
@@ -118,6 +121,7 @@ int parse_dev_set(int argc, char **argv, struct dev_change *c);
 void put_dev_change(struct msg *m, const struct dev_change *c);
 const char *trust_name(uint32_t trust);
 const char *scope_name(uint32_t scope);
+const char *sticky_name(uint32_t sticky);
 const char *dev_state_name(uint32_t state);
 void dev_decode(const struct nlmsghdr *nlh, struct dev *dev);
 int devs_collect(const struct nlmsghdr *nlh, void *data);

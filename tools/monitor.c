@@ -70,6 +70,8 @@ static void text_event(const char *name, const struct nlmsghdr *nlh)
 		if (dev.map[0])
 			out_text(" map %s trust %s scope %s", dev.map,
 				 trust_name(dev.trust), scope_name(dev.scope));
+		if (dev.map[0] && dev.sticky)
+			out_text(" sticky %s", sticky_name(dev.sticky));
 		if (dev.state != UINT32_MAX)
 			out_text(" state %s", dev_state_name(dev.state));
 		if (dev.reason)

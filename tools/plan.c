@@ -182,6 +182,10 @@ int plan_dev_set(struct plan *p, int argc, char **argv)
 		d->c.scope = c.scope;
 		d->scope_line = where.line;
 	}
+	if (c.named & DEV_STICKY) {
+		d->c.sticky = c.sticky;
+		d->sticky_line = where.line;
+	}
 	d->c.named |= c.named;
 	return ST_OK;
 }
@@ -269,6 +273,8 @@ static void put_dev(struct msg *m, const struct plan_dev *d, struct spans *s)
 			line = d->ctmark_line;
 		else if (a->nla_type == NF_FLOW_QOS_A_DEV_SCOPE)
 			line = d->scope_line;
+		else if (a->nla_type == NF_FLOW_QOS_A_DEV_STICKY)
+			line = d->sticky_line;
 		span_add(s, at, at + NLA_ALIGN(a->nla_len), line);
 	}
 	span_add(s, nest, m->len, d->line);

@@ -20,7 +20,7 @@ struct plan_map {
 struct plan_dev {
 	struct dev_change c;
 	unsigned int line;	/* the first that names it */
-	unsigned int map_line, trust_line, ctmark_line, scope_line;
+	unsigned int map_line, trust_line, ctmark_line, scope_line, sticky_line;
 };
 
 struct plan {

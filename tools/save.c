@@ -74,8 +74,10 @@ static void save_dev(FILE *f, const struct dev *d)
 		fprintf(f, " 0x%x", d->ctmark_mask);
 	if (d->ctmark_statemask)
 		fprintf(f, " 0x%x", d->ctmark_statemask);
-	fprintf(f, " scope %s%s\n", scope_name(d->scope),
-		strcmp(d->name, "any") ? " absent" : "");
+	fprintf(f, " scope %s", scope_name(d->scope));
+	if (d->sticky)
+		fprintf(f, " sticky %s", sticky_name(d->sticky));
+	fputs(strcmp(d->name, "any") ? " absent\n" : "\n", f);
 }
 
 void save_text(FILE *f, const struct maps *maps, const struct devs *devs,

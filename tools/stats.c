@@ -24,6 +24,9 @@ static const struct {
 	{ NF_FLOW_QOS_A_STATS_FLOWS, "flows", "flows", false },
 	{ NF_FLOW_QOS_A_STATS_FLOWS_DROPPED, "flows_dropped", "flows dropped", false },
 	{ NF_FLOW_QOS_A_STATS_NOT_PARSED, "not_parsed", "not parsed", false },
+	{ NF_FLOW_QOS_A_STATS_LEARNED, "learned", "learned", false },
+	{ NF_FLOW_QOS_A_STATS_LEARNED_AMBIGUOUS, "learned_ambiguous", "learned ambiguous",
+	  false },
 };
 
 static void print_count(const char *key, const char *head, uint64_t v, bool bytes)

@@ -89,7 +89,12 @@ static void bindings(void)
 		    ST_USAGE, "trust is given twice");
 	CHECK_ERROR(dev_words("eth0 trust vlan", &c),
 		    ST_USAGE, "unknown trust \"vlan\": one of dscp, pcp, none, ctmark");
-	CHECK_ERROR(dev_words("eth0 sticky on", &c), ST_USAGE, "unknown word \"sticky\"");
+	CHECK_INT(dev_words("eth0 sticky all", &c), ST_OK);
+	CHECK_INT(c.named, DEV_STICKY);
+	CHECK_INT(c.sticky, NF_FLOW_QOS_STICKY_ALL);
+	CHECK_ERROR(dev_words("eth0 sticky", &c), ST_USAGE, "sticky needs a value");
+	CHECK_ERROR(dev_words("eth0 sticky yes", &c),
+		    ST_USAGE, "unknown sticky \"yes\": one of off, on, all");
 }
 
 static void ctmarks(void)
@@ -563,6 +568,7 @@ static void make_config(struct maps *maps, struct devs *devs, struct limits *v)
 	strcpy(d[1].map, "wild");
 	d[1].trust = NF_FLOW_QOS_TRUST_PCP;
 	d[1].scope = NF_FLOW_QOS_SCOPE_ALL;
+	d[1].sticky = NF_FLOW_QOS_STICKY_ON;
 	strcpy(d[2].name, "eth0.7");
 	strcpy(d[2].map, "plain");
 	d[2].trust = NF_FLOW_QOS_TRUST_CTMARK;
@@ -614,6 +620,7 @@ static void save_restore(void)
 		CHECK_INT(p.devs[i].c.ctmark_mask, devs.v[i].ctmark_mask);
 		CHECK_INT(p.devs[i].c.ctmark_statemask, devs.v[i].ctmark_statemask);
 		CHECK_INT(p.devs[i].c.scope, devs.v[i].scope);
+		CHECK_INT(p.devs[i].c.sticky, devs.v[i].sticky);
 		CHECK_INT(p.devs[i].c.named & DEV_ABSENT ? 1 : 0, i != 0);
 	}
 	CHECK_INT(p.limits.v.flow_limit, 1234);
