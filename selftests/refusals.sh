@@ -199,7 +199,7 @@ refused 2 'device "d9": no device of this name: the word absent allows .*' \
 refused 2 'device "other": this is an alternative name: .*' dev set other
 refused 2 "device \"d0\": map \"x\": no map of this name$lists" \
 	dev set d0 map x
-refused 2 'device "d0": trust ctmark needs the mask of the class' \
+refused 2 'device "d0": trust ctmark needs the mask of the class \(attribute trust\)' \
 	dev set d0 trust ctmark
 refused 2 "device \"d9\": no device of this name; see 'ip link'" flow show dev d9
 refused 2 'cannot open "/nowhere": No such file or directory' restore /nowhere

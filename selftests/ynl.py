@@ -114,7 +114,7 @@ def names(messages):
 def flow_key(data):
     """What tells flows apart: everything from iif to the tags."""
     return tuple((kind, value) for kind, value in attributes(data)
-                 if kind not in (2, 15, 16, 17, 18, 19, 20, 21, 22, 23))
+                 if kind not in (2, 15, 16, 17, 18, 19, 20, 21, 22, 23, 30))
 
 
 def interrupted(messages):
