@@ -163,8 +163,10 @@ bool ftq_dscp_write(struct sk_buff *skb, const struct ftq_frame *frame, u8 dscp)
 	}
 	word = *ip;
 	ipv6_change_dsfield((struct ipv6hdr *)ip, INET_ECN_MASK, dscp << 2);
-	if (skb->ip_summed == CHECKSUM_COMPLETE)
-		skb->csum = csum_add(csum_sub(skb->csum, (__force __wsum)word),
-				     (__force __wsum)*ip);
+	if (skb->ip_summed == CHECKSUM_COMPLETE) {
+		__be16 diff[] = { ~word, *ip };
+
+		skb->csum = csum_partial(diff, sizeof(diff), skb->csum);
+	}
 	return true;
 }

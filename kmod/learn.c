@@ -88,6 +88,7 @@ struct ftq_learn_entry {
  * @proto: IP protocol
  * @dscp: DSCP, as @prio
  * @left: an egress hook has seen it
+ * @when: jiffies when it came
  */
 struct ftq_arrival {
 	const struct sk_buff	*skb;
@@ -98,6 +99,7 @@ struct ftq_arrival {
 	u8			proto;
 	u8			dscp;
 	bool			left;
+	unsigned long		when;
 };
 
 /*
@@ -109,8 +111,10 @@ struct ftq_arrival {
 /**
  * struct ftq_learn_cpu - what one CPU remembers
  *
- * @arrival: packets that go to the slow path; written and read in BH context with
- *	preemption off, since with PREEMPT_RT another task may come between
+ * @arrival: packets that go to the slow path, by address; written and read in BH context
+ *	with preemption off, since with PREEMPT_RT another task may come between
+ * @of_flow: the same by flow, the last one of each, for packets that are in another skb
+ *	by now: IPv6 makes one where a device wants more room for its header
  * @last: entry that a packet has used last; BH context, unused without FTQ_FLOW_LAST.
  *	Not freed as long as @gen is that of the table: who removes an entry changes that
  *	before the grace period after which it is freed
@@ -118,6 +122,7 @@ struct ftq_arrival {
  */
 struct ftq_learn_cpu {
 	struct ftq_arrival	arrival[1 << FTQ_LEARN_ARRIVALS_SHIFT];
+	struct ftq_arrival	of_flow[1 << FTQ_LEARN_ARRIVALS_SHIFT];
 	struct ftq_learn_entry	*last;
 	unsigned long		gen;
 };
@@ -200,6 +205,23 @@ static struct ftq_arrival *ftq_learn_slot(struct ftq_learn *learn,
 	return &cpu->arrival[hash_ptr(skb, FTQ_LEARN_ARRIVALS_SHIFT)];
 }
 
+/* The same by flow. */
+static struct ftq_arrival *ftq_learn_slot_of_flow(struct ftq_learn *learn,
+						  const struct ftq_arrival *arrival)
+{
+	struct ftq_learn_cpu *cpu = this_cpu_ptr(learn->cpu);
+	u32 flow = arrival->addrs[0] ^ arrival->addrs[1] ^ arrival->ports;
+
+	return &cpu->of_flow[hash_32(flow, FTQ_LEARN_ARRIVALS_SHIFT)];
+}
+
+static bool ftq_learn_same_flow(const struct ftq_arrival *a, const struct ftq_arrival *b)
+{
+	return a->ports == b->ports && a->addrs[0] == b->addrs[0] &&
+	       a->addrs[1] == b->addrs[1] && a->proto == b->proto &&
+	       a->family == b->family;
+}
+
 /**
  * ftq_learn_arrived() - note how a packet came that goes to the slow path
  * @learn: of the namespace
@@ -212,19 +234,23 @@ static struct ftq_arrival *ftq_learn_slot(struct ftq_learn *learn,
 void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
 		       const struct ftq_tuple *tuple, u8 dscp)
 {
-	struct ftq_arrival *at;
+	struct ftq_arrival at = {
+		.skb	= skb,
+		.ports	= tuple->word[FTQ_WORD_PORTS],
+		.prio	= skb->priority,
+		.family	= tuple->family,
+		.proto	= tuple->proto,
+		.dscp	= dscp,
+		.when	= jiffies,
+	};
 
-	preempt_disable();
-	at = ftq_learn_slot(learn, skb);
 	/* Of what is inside a tunnel nobody has looked at the DSCP. */
-	at->skb = tuple->tunneled ? NULL : skb;
-	ftq_learn_fold(tuple, at->addrs);
-	at->ports = tuple->word[FTQ_WORD_PORTS];
-	at->prio = skb->priority;
-	at->family = tuple->family;
-	at->proto = tuple->proto;
-	at->dscp = dscp;
-	at->left = false;
+	if (tuple->tunneled)
+		at.skb = NULL;
+	ftq_learn_fold(tuple, at.addrs);
+	preempt_disable();
+	*ftq_learn_slot(learn, skb) = at;
+	*ftq_learn_slot_of_flow(learn, &at) = at;
 	preempt_enable();
 }
 
@@ -232,15 +258,29 @@ void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
 static bool ftq_learn_arrival(struct ftq_learn *learn, const struct sk_buff *skb,
 			      const struct ftq_tuple *tuple, struct ftq_arrival *arrival)
 {
-	u32 addrs[2];
+	struct ftq_arrival flow = {
+		.ports	= tuple->word[FTQ_WORD_PORTS],
+		.family	= tuple->family,
+		.proto	= tuple->proto,
+	};
+	bool known;
 
-	ftq_learn_fold(tuple, addrs);
+	ftq_learn_fold(tuple, flow.addrs);
 	preempt_disable();
 	*arrival = *ftq_learn_slot(learn, skb);
+	known = arrival->skb == skb && ftq_learn_same_flow(arrival, &flow);
+	if (!known) {
+		/* In another skb it comes at once, or is not known. */
+		*arrival = *ftq_learn_slot_of_flow(learn, &flow);
+		known = arrival->skb && arrival->when == jiffies &&
+			ftq_learn_same_flow(arrival, &flow);
+		if (known) {
+			arrival->skb = skb;
+			*ftq_learn_slot(learn, skb) = *arrival;
+		}
+	}
 	preempt_enable();
-	return arrival->skb == skb && arrival->ports == tuple->word[FTQ_WORD_PORTS] &&
-	       arrival->addrs[0] == addrs[0] && arrival->addrs[1] == addrs[1] &&
-	       arrival->proto == tuple->proto && arrival->family == tuple->family;
+	return known;
 }
 
 /**
@@ -504,9 +544,12 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 	    frame->family != tuple.family || proto != tuple.proto)
 		return 0;
 
+	known = ftq_learn_arrival(learn, skb, &tuple, &arrival);
 	entry = ftq_learn_entry(learn, &tuple, zone);
 	if (!entry) {
-		ftq_stat_inc(&fn->stats, FTQ_STAT_FLOWS_DROPPED);
+		/* Once, not on each device that it crosses. */
+		if (!known || !arrival.left)
+			ftq_stat_inc(&fn->stats, FTQ_STAT_FLOWS_DROPPED);
 		return 0;
 	}
 	if (unlikely(entry->zone != zone))
@@ -514,7 +557,6 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 	FTQ_UPDATE(entry->last, jiffies);
 	FTQ_UPDATE(entry->oif, target->oif);
 
-	known = ftq_learn_arrival(learn, skb, &tuple, &arrival);
 	if (all || (known && skb->priority != ftq_learn_own_prio(fn->net, &arrival)))
 		ftq_learn_prio(entry, skb->priority);
 	else if (known && !arrival.left)

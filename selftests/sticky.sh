@@ -22,10 +22,8 @@ conf=$(mktemp)
 defer rm -f "$up" "$down" "$conf"
 topo_router --vlan7
 # A second way in, with the addresses of the first
-ip -batch - <<- END || bail "no second LAN"
-	link add cl1 netns $client type veth peer name lan1 netns $router
-	-n $client link set cl1 up
-END
+ip link add cl1 netns "$client" type veth peer name lan1 netns "$router" ||
+	bail "no second LAN"
 ip -n "$client" link set cl1 up
 ip -n "$router" link set lan1 up
 no_offloads "$client" cl1
@@ -416,7 +414,7 @@ map_has "... of what was learned, too" 6026 "0 4" flows_dropped
 # What is not used is forgotten, and makes room. Each time one packet of another flow,
 # which then is the one that there is room for.
 ftq <<- END
-	config set flow-limit 1 flow-timeout 1
+	config set flow-limit 1 flow-timeout 3600
 END
 alike "before it is too old" 6029 "0 5 5" 0 4
 sport=5000
@@ -429,5 +427,6 @@ room()
 	[ "$(stat flows_dropped)" = 0 ]
 }
 check_not "there is no room yet" room
+ftqos -n "$router" config set flow-timeout 1
 check "what was not used for a second makes room" busywait 20 room
 finish
