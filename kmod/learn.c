@@ -39,6 +39,9 @@
 /* Entries looked at in one go, so that the CPU is soon free again. */
 #define FTQ_LEARN_SLICE		1024U
 
+/* Jiffies in which a packet crosses the slow path, if it has not to wait */
+#define FTQ_LEARN_SOON		(1 + HZ / 50)
+
 /* A DSCP or PCP that was not learned */
 #define FTQ_LEARN_NOTHING	0xff
 
@@ -270,9 +273,10 @@ static bool ftq_learn_arrival(struct ftq_learn *learn, const struct sk_buff *skb
 	*arrival = *ftq_learn_slot(learn, skb);
 	known = arrival->skb == skb && ftq_learn_same_flow(arrival, &flow);
 	if (!known) {
-		/* In another skb it comes at once, or is not known. */
+		/* In another skb it comes soon, or is not known. */
 		*arrival = *ftq_learn_slot_of_flow(learn, &flow);
-		known = arrival->skb && arrival->when == jiffies &&
+		known = arrival->skb &&
+			time_before(jiffies, arrival->when + FTQ_LEARN_SOON) &&
 			ftq_learn_same_flow(arrival, &flow);
 		if (known) {
 			arrival->skb = skb;
