@@ -329,7 +329,6 @@ static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_n
 	win->plain = gso ? NULL : skb;
 	win->fn = fn;
 	win->tuple = tuple;
-	win->lookup = NULL;
 	win->len = len;
 	win->first = NULL;
 	win->seen = NULL;
@@ -481,8 +480,7 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 	policy = rcu_dereference(fd->policy);
 	ftq_window_init(win, fn, skb, false, flow ? &flow->tuple : &ent.pkt.tuple,
 			pkt.bytes, pkt.dscp);
-	if (!flow && ent.accounts)
-		win->lookup = &ent.pkt;
+	win->expect = !flow && ent.accounts;
 	if (likely(policy)) {
 		target = tagged ? ftq_policy_target(policy, key) : &policy->bare;
 		/* All of the packet is wanted, and that here would cost others. */
@@ -903,24 +901,28 @@ static noinline void ftq_path_learned(const struct ftq_target *target,
 }
 
 /*
- * The first device whose binding has a map decides for the window's packet. Return: what
- * it gets.
+ * The first device whose binding has a map decides for the window's packet. @action: what
+ * that has for its class.
  */
-static __always_inline const struct ftq_action *
-ftq_path_decide(const struct ftq_dev *fd, const struct ftq_target *target,
-		struct ftq_window *win)
+static __always_inline void ftq_path_decide(const struct ftq_dev *fd,
+					    const struct ftq_target *target,
+					    const struct ftq_action *action,
+					    struct ftq_window *win)
 {
-	const struct ftq_map_table *table = rcu_dereference(target->map->table);
-	const struct ftq_action *action = &table->action[win->outcome.class];
-
 	win->action = *action;
 	win->given.oif = target->oif;
 	win->first = fd;
-	if (unlikely(target->sticky)) {
+}
+
+/* The same with what was learned. */
+static void ftq_path_decide_all(const struct ftq_dev *fd, const struct ftq_target *target,
+				struct ftq_window *win)
+{
+	const struct ftq_map_table *table = rcu_dereference(target->map->table);
+
+	ftq_path_decide(fd, target, &table->action[win->outcome.class], win);
+	if (target->sticky)
 		ftq_path_learned(target, table, win);
-		return &win->action;
-	}
-	return action;
 }
 
 /*
@@ -970,7 +972,7 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 		target = ftq_policy_target(policy, frame->key);
 		if (!target->map)
 			return;
-		ftq_path_decide(fd, target, win);
+		ftq_path_decide_all(fd, target, win);
 		win->apart = win->seen != state->out;
 		win->late = ftq_path_late(policy, target);
 	}
@@ -1130,37 +1132,53 @@ ftq_path_give_pcp(struct ftq_dev *fd, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* On the highest device: decide, too. */
+/* ftq_path_give() where more is to be done than that does. */
+static noinline unsigned int
+ftq_path_give_all(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_state *state,
+		  struct ftq_window *win, const struct ftq_target *target)
+{
+	struct ftq_entered *ent = container_of(win, struct ftq_entered, win);
+
+	if (win->expect)
+		ftq_flow_expect(&win->fn->flows, &ent->pkt);
+	ftq_path_decide_all(fd, target, win);
+	ftq_path_set_prio(skb, win, &win->action);
+	if (!(win->action.keep & NF_FLOW_QOS_ACTION_DSCP))
+		ftq_path_give_dscp(fd, skb, state, win, target);
+	return ftq_path_give_pcp(fd, skb, state, win, &win->action);
+}
+
+/*
+ * On the highest device: decide, too. Whatever calls another function is elsewhere, so
+ * that no register has to be saved for it.
+ */
 static __always_inline unsigned int
 ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_state *state,
 	      struct ftq_window *win, const struct ftq_target *target)
 {
-	const struct ftq_action *action = ftq_path_decide(fd, target, win);
+	const struct ftq_map_table *table = rcu_dereference(target->map->table);
+	const struct ftq_action *action = &table->action[win->outcome.class];
 
-	if (win->lookup)
-		ftq_flow_expect(&win->fn->flows, win->lookup);
+	if (unlikely(win->expect || target->sticky ||
+		     !(action->keep & NF_FLOW_QOS_ACTION_DSCP)))
+		return ftq_path_give_all(fd, skb, state, win, target);
+	ftq_path_decide(fd, target, action, win);
 	ftq_path_set_prio(skb, win, action);
-	if (unlikely(!(action->keep & NF_FLOW_QOS_ACTION_DSCP)))
-		ftq_path_give_dscp(fd, skb, state, win, target);
 	return ftq_path_give_pcp(fd, skb, state, win, action);
 }
 
-/* What holds on a device with bound ones above it, if it is not what the first one has. */
-static noinline const struct ftq_target *
-ftq_path_other_upper(const struct ftq_policy *policy, u64 key)
+/* ftq_path_egress() on a device with bound ones above it, of which the first is not meant. */
+static noinline unsigned int
+ftq_path_egress_upper(struct ftq_dev *fd, struct sk_buff *skb,
+		      const struct nf_hook_state *state, struct ftq_window *win,
+		      const struct ftq_policy *policy)
 {
-	return ftq_policy_find(policy, key) ?: &policy->self;
-}
+	const struct ftq_target *target;
 
-/* The same for one that may have some: of them only one can be meant. */
-static __always_inline const struct ftq_target *
-ftq_path_upper(const struct ftq_policy *policy, const struct sk_buff *skb)
-{
-	u64 key = ftq_frame_key(skb);
-
-	if (likely(policy->entry[0].key == key))
-		return &policy->entry[0].target;
-	return ftq_path_other_upper(policy, key);
+	target = ftq_policy_find(policy, ftq_frame_key(skb)) ?: &policy->self;
+	if (!target->map)
+		return NF_ACCEPT;
+	return ftq_path_give_all(fd, skb, state, win, target);
 }
 
 /**
@@ -1203,7 +1221,12 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 	policy = rcu_dereference(fd->policy);
 	if (unlikely(!policy))
 		return NF_ACCEPT;
-	target = policy->nr ? ftq_path_upper(policy, skb) : &policy->self;
+	target = &policy->self;
+	if (policy->nr) {
+		target = &policy->entry[0].target;
+		if (unlikely(policy->entry[0].key != ftq_frame_key(skb)))
+			return ftq_path_egress_upper(fd, skb, state, win, policy);
+	}
 	if (!target->map)
 		return NF_ACCEPT;
 	return ftq_path_give(fd, skb, state, win, target);

@@ -8,7 +8,6 @@
 
 struct ftq_dev;
 struct ftq_net;
-struct ftq_packet;
 struct ftq_tuple;
 
 /**
@@ -22,7 +21,6 @@ struct ftq_tuple;
  *	the devices that have seen it are Ethernet's
  * @fn: namespace
  * @tuple: the packet as it entered, without addresses
- * @lookup: the packet, if its flow is yet to be looked up, else NULL
  * @len: IP bytes of the packet in one piece, without the header of a tunnel that it
  *	entered in
  * @first: the highest hooked device that the packet crossed; compared only
@@ -38,7 +36,8 @@ struct ftq_tuple;
  * @esp: @seen saw it in one piece that ESP will make segments of
  * @gso: the packet entered as one of several segments
  * @late: its DSCP is written where a device hands it on to none below, not on @first
- * @flags: the four before
+ * @expect: its flow is yet to be looked up
+ * @flags: the five before
  * @outcome: class and DSCP of the packet, and what was done to it
  */
 struct ftq_window {
@@ -46,7 +45,6 @@ struct ftq_window {
 	const struct sk_buff	*plain;
 	struct ftq_net		*fn;
 	const struct ftq_tuple	*tuple;
-	struct ftq_packet	*lookup;
 	const struct ftq_dev	*first;
 	const struct net_device	*seen;
 	const u8		*bare;
@@ -60,8 +58,9 @@ struct ftq_window {
 			bool	esp;
 			bool	gso;
 			bool	late;
+			bool	expect;
 		};
-		u32		flags;
+		u64		flags;
 	};
 	union ftq_outcome	outcome;
 };

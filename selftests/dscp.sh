@@ -284,10 +284,10 @@ END
 phase "$down_pid" "$down"
 slow=$(slow_packets)
 ftqos -n "$router" stats reset
-raw="raw --dev srv0 --dst-mac $wmac --tags 7:3:0 --tos 0x8a --sport 5000 --dport 4000"
+frame="raw --dev srv0 --dst-mac $wmac --tags 7:3:0 --tos 0x8a --sport 5000 --dport 4000"
 # shellcheck disable=SC2086 # words
-pkt "$server" $raw --src "$wan4.2" --dst "$lan4.2" --count 3 + \
-	$raw --src "$wan6:2" --dst "$lan6:2" --count 3
+pkt "$server" $frame --src "$wan4.2" --dst "$lan4.2" --count 3 + \
+	$frame --src "$wan6:2" --dst "$lan6:2" --count 3
 talk_or_bail
 phase "$down_pid" "$down"
 check_eq "trust pcp: the DSCP of the class, ECN as it was" \
@@ -431,11 +431,11 @@ check "... some have waited" waited
 round "scope all, offloaded packets behind the queue" 34 5 all
 no_queue
 phase "$up_pid" "$up"
-raw="raw --dev cl0 --dst-mac $lmac --dport 9 --tos 0xb8"
+frame="raw --dev cl0 --dst-mac $lmac --dport 9 --tos 0xb8"
 # shellcheck disable=SC2086 # words
-pkt "$client" $raw --src "$lan4.2" --dst "$wan4.2" --sport 4500 --count 3 + \
-	$raw --src "$lan6:2" --dst "$wan6:2" --sport 4500 --count 3 + \
-	$raw --src "$lan4.2" --dst "$wan4.2" --sport 4501
+pkt "$client" $frame --src "$lan4.2" --dst "$wan4.2" --sport 4500 --count 3 + \
+	$frame --src "$lan6:2" --dst "$wan6:2" --sport 4500 --count 3 + \
+	$frame --src "$lan4.2" --dst "$wan4.2" --sport 4501
 talk_or_bail
 phase "$up_pid" "$up"
 check_eq "scope all: what may be IPsec's keeps its DSCP" "3 ipv4 4500 46 5:1 ipv4 4501 34 5:3 ipv6 4500 46 5" \
@@ -473,9 +473,9 @@ slow "any, over a bond, behind a queue on it" 32
 check "... some have waited on the bond" waited
 no_queue
 phase "$up_pid" "$up"
-raw="raw --dev cl0 --dst-mac $lmac --src $lan4.2 --dst 198.18.9.2 --sport 4000 --dport 9"
+frame="raw --dev cl0 --dst-mac $lmac --src $lan4.2 --dst 198.18.9.2 --sport 4000 --dport 9"
 # shellcheck disable=SC2086 # words
-pkt "$client" $raw --tos 0xb8 --count 3 + $raw --tos 0x88 --count 4
+pkt "$client" $frame --tos 0xb8 --count 3 + $frame --tos 0x88 --count 4
 talk_or_bail
 phase "$up_pid" "$up"
 check_eq "any, untagged over a bond: each DSCP is the other, once" \
