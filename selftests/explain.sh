@@ -23,8 +23,8 @@ in_ns "$router" nft -f - <<- END || bail "nft refuses more rules"
 	insert rule inet ftq post meta nfproto ipv6 accept
 	insert rule inet ftq forward udp dport 5001 accept
 	insert rule inet ftq forward udp sport 5001 accept
-	table inet mark {
-		chain mark {
+	table inet marks {
+		chain marks {
 			type filter hook forward priority mangle
 			udp sport { 4001, 4003 } ct mark set 0xb8
 		}

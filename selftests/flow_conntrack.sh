@@ -30,7 +30,7 @@ in_ns "$router" nft -f - <<- END || bail "nft refuses NAT and marks"
 			type nat hook postrouting priority srcnat - 1
 			meta nfproto ipv4 udp sport 4002 masquerade to :20000-20009
 		}
-		chain mark {
+		chain marks {
 			type filter hook forward priority mangle
 			udp sport 4001 ct mark set 0xb8
 			udp sport 4003 ct mark set 0x80000001
