@@ -186,7 +186,7 @@ holds()
 	local class
 
 	for class in 16 8 16 8 16 8 16 8; do
-		set_mark ipv4 "$(mark $class)"
+		set_mark ipv4 "$(mark "$class")"
 		becomes ipv4 "$class $class" > /dev/null || return 0
 	done
 	return 1

@@ -121,7 +121,7 @@ upward()
 queue=
 queue()
 {
-	tc -n "$router" qdisc replace dev "$1" root tbf rate 64kbit burst 500 \
+	tc -n "$router" qdisc replace dev "$1" root tbf rate 16kbit burst 500 \
 		latency 5s || bail "no queue on $1"
 	queue=$1
 }
@@ -135,7 +135,7 @@ drained()
 # waited: but some did
 waited()
 {
-	tc -n "$router" -s -j qdisc show dev "$queue" root | jq -e '.[0].overlimits > 4'
+	tc -n "$router" -s -j qdisc show dev "$queue" root | jq -e '.[0].overlimits > 0'
 }
 
 no_queue()

@@ -267,10 +267,12 @@ tcp_ended()
 	in_ns "$router" conntrack -L -p tcp --sport 4004 2> /dev/null |
 		grep -q 'TIME_WAIT\|CLOSE\|LAST_ACK\|FIN_WAIT'
 }
-check "its end is seen" busywait 10 tcp_ended
-explain proto tcp src "$lan4.2" sport 4004 dst "$wan4.2" dport 5000 iif lan0
-check_eq "TCP: after its end, slow" "not offloaded slow" \
-	"$(val conntrack path)"
+# Since 6.19 the flowtable forwards that as well, and conntrack does not see it
+if [ "$release" -lt 6019 ]; then
+	check "its end is seen" busywait 10 tcp_ended
+	explain proto tcp src "$lan4.2" sport 4004 dst "$wan4.2" dport 5000 iif lan0
+	check_eq "TCP: after its end, slow" "not offloaded slow" "$(val conntrack path)"
+fi
 
 # The flowtable lets go of a flow that is idle; then its packets are not offloaded again
 in_ns "$router" sh -c 'echo 2 > /proc/sys/net/netfilter/nf_flowtable_udp_timeout'
