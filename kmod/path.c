@@ -131,6 +131,11 @@ struct ftq_cleared {
 #define FTQ_CLEARED_OUTER	1
 #define FTQ_CLEARED_INNER	2
 
+/* A class has the source that it is trusted by. */
+static_assert((int)NF_FLOW_QOS_TRUST_DSCP == (int)NF_FLOW_QOS_SOURCE_DSCP);
+static_assert((int)NF_FLOW_QOS_TRUST_PCP == (int)NF_FLOW_QOS_SOURCE_PCP);
+static_assert((int)NF_FLOW_QOS_TRUST_NONE == (int)NF_FLOW_QOS_SOURCE_NONE);
+
 /*
  * @target: of the device that it came from; the DSCP is the class so far. False: the
  * conntrack mark is to be asked.
@@ -148,7 +153,6 @@ static __always_inline bool ftq_path_class(const struct ftq_target *target,
 	if (target->trust == NF_FLOW_QOS_TRUST_PCP && skb_vlan_tag_present(skb))
 		tci = skb_vlan_tag_get(skb);
 	outcome->class = (tci >> VLAN_PRIO_SHIFT) * 8;
-	/* The numbers of enum nf_flow_qos_trust are also those of the sources. */
 	outcome->source = target->trust;
 	return true;
 }
