@@ -141,22 +141,6 @@ static int read_flow(struct facts *f)
 	return nl_run(&m, store_flow, f);
 }
 
-static int store_extra(const struct nlmsghdr *nlh, void *data)
-{
-	const struct nlattr *tb[NF_FLOW_QOS_A_DEV_MAX + 1];
-	struct facts *f = data;
-	struct dev_extra *e;
-
-	f->extras = xrealloc(f->extras, f->nextras + 1, sizeof(*f->extras));
-	e = &f->extras[f->nextras++];
-	attrs_of(nlh, tb, NF_FLOW_QOS_A_DEV_MAX);
-	attr_str(tb[NF_FLOW_QOS_A_DEV_NAME], e->name, sizeof(e->name));
-	e->sticky = maybe_u32(tb[NF_FLOW_QOS_A_DEV_STICKY]);
-	e->mask = maybe_u32(tb[NF_FLOW_QOS_A_DEV_CTMARK_MASK]);
-	e->statemask = maybe_u32(tb[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK]);
-	return ST_OK;
-}
-
 static int store_dropped(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *tb[NF_FLOW_QOS_A_STATS_MAX + 1];
@@ -183,10 +167,6 @@ static int read_module(struct facts *f)
 			      f->s.sessions[i].lower);
 	make_warnings(&f->s);
 	ret = read_flow(f);
-	if (!ret) {
-		msg_init(&m, NF_FLOW_QOS_CMD_DEV_GET, NLM_F_DUMP, "%s", "");
-		ret = nl_run(&m, store_extra, f);
-	}
 	if (!ret) {
 		msg_init(&m, NF_FLOW_QOS_CMD_CONFIG_GET, 0, "%s", "");
 		ret = nl_run(&m, limits_decode, &f->limits);
@@ -413,6 +393,5 @@ int flow_explain(int argc, char **argv)
 	ret = explain(&f);
 	status_free(&f.s);
 	ct_free(&f.conntrack);
-	free(f.extras);
 	return ret;
 }

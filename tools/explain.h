@@ -15,22 +15,12 @@ struct question {
 	uint32_t iif;
 };
 
-/* What a binding has beyond struct dev. */
-struct dev_extra {
-	char name[IFNAMSIZ];
-	struct maybe sticky;
-	struct maybe mask;
-	struct maybe statemask;
-};
-
 struct facts {
 	struct question q;
 	struct tuple tuple;	/* the question's, with the ports of what was found */
 	struct status s;
 	struct limits limits;
 	uint64_t dropped;	/* flows that were not counted */
-	struct dev_extra *extras;
-	size_t nextras;
 
 	bool found;		/* the module has the flow */
 	struct flow flow;
@@ -80,7 +70,6 @@ struct decider decider_out(const struct facts *f);
 uint32_t network_device(const struct facts *f);
 /* Does a flow enter through the device that is asked for, or what is above or below? */
 bool enters_through(const struct facts *f, const struct flow *flow);
-const struct dev_extra *extra_of(const struct facts *f, const struct dev *dev);
 const char *link_name(const struct facts *f, uint32_t ifindex);
 /* Is the warning about devices of the flow, or about none alone? */
 bool warning_concerns(const struct facts *f, const char *text);

@@ -179,16 +179,6 @@ bool enters_through(const struct facts *f, const struct flow *flow)
 	return does;
 }
 
-const struct dev_extra *extra_of(const struct facts *f, const struct dev *dev)
-{
-	size_t i;
-
-	for (i = 0; dev && i < f->nextras; i++)
-		if (!strcmp(f->extras[i].name, dev->name))
-			return &f->extras[i];
-	return NULL;
-}
-
 /* A dot may be in a name, or end a sentence. */
 static bool in_name(const char *s)
 {

@@ -195,17 +195,15 @@ static void add_binding(const struct facts *f, struct steps *steps, const char *
 		 d->dev->name);
 }
 
-/* The class that a mark gives, if it gives one. */
-static struct maybe class_of_mark(const struct dev_extra *e, uint32_t mark)
+/* The class that a mark gives, if it gives one. The device has a mask. */
+static struct maybe class_of_mark(const struct dev *dev, uint32_t mark)
 {
 	struct maybe class = { .there = false };
 
-	if (!e || !e->mask.there || !e->mask.v)
-		return class;
-	if (e->statemask.there && e->statemask.v && !(mark & e->statemask.v))
+	if (dev->ctmark_statemask && !(mark & dev->ctmark_statemask))
 		return class;
 	class.there = true;
-	class.v = (mark & e->mask.v) >> (ffs((int)e->mask.v) - 1);
+	class.v = (mark & dev->ctmark_mask) >> (ffs((int)dev->ctmark_mask) - 1);
 	return class;
 }
 
@@ -221,7 +219,6 @@ static struct maybe add_class(const struct facts *f, struct steps *steps,
 		[NF_FLOW_QOS_SOURCE_LEARNED] = "values that the slow path gave come first, the map has the rest",
 	};
 	uint32_t trust = in->dev ? in->dev->trust : NF_FLOW_QOS_TRUST_DSCP;
-	const struct dev_extra *e = extra_of(f, in->dev);
 	struct maybe class = { .there = false }, of_mark = { .there = false };
 	bool has_mark = f->ct.entry && f->ct.entry->has_mark;
 	uint32_t source = f->flow.source.v, mark;
@@ -230,15 +227,16 @@ static struct maybe add_class(const struct facts *f, struct steps *steps,
 	set_text(add(steps, "trust", "%s%s", in->dev ? "binding of " : "what holds without a binding",
 		     in->dev ? in->dev->name : ""), trust_name(trust));
 	mark = has_mark ? f->ct.entry->mark : 0;
-	if (has_mark && trust == NF_FLOW_QOS_TRUST_CTMARK && e && e->mask.there) {
-		of_mark = class_of_mark(e, mark);
+	if (has_mark && trust == NF_FLOW_QOS_TRUST_CTMARK && in->dev->ctmark_mask) {
+		of_mark = class_of_mark(in->dev, mark);
 		if (of_mark.there)
 			set_number(add(steps, "mark", "0x%x & 0x%x, shifted by %d, is %s",
-				       mark, e->mask.v, ffs((int)e->mask.v) - 1,
+				       mark, in->dev->ctmark_mask,
+				       ffs((int)in->dev->ctmark_mask) - 1,
 				       class_text(of_mark.v, buf, sizeof(buf))), mark);
 		else
 			set_number(add(steps, "mark", "0x%x & 0x%x is 0, so the DSCP counts",
-				       mark, e->statemask.v), mark);
+				       mark, in->dev->ctmark_statemask), mark);
 	} else if (has_mark) {
 		set_number(add(steps, "mark", "0x%x; not asked for by trust %s", mark,
 			       trust_name(trust)), mark);

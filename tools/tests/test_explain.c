@@ -305,18 +305,15 @@ static const char *reason(const struct facts *f, const char *name)
 static void marks(void)
 {
 	struct ct_entry entry = { .mark = 0x2b8, .has_mark = true, .status = IPS_OFFLOAD };
-	struct dev_extra extra = {
-		.name = "lan0", .mask = { true, 0xfc }, .statemask = { true, 0x200 },
-	};
 	struct facts f;
 	struct dev *lan;
 
 	begin(&f);
 	lan = bind_dev(&f, "lan0", LAN0);
 	lan->trust = NF_FLOW_QOS_TRUST_CTMARK;
+	lan->ctmark_mask = 0xfc;
+	lan->ctmark_statemask = 0x200;
 	f.q.iif = LAN0;
-	f.extras = &extra;
-	f.nextras = 1;
 	f.ct.entry = &entry;
 	CHECK_STR(value(&f, "mark"), "696");
 	CHECK_STR(reason(&f, "mark"), "0x2b8 & 0xfc, shifted by 2, is ef");
@@ -324,9 +321,9 @@ static void marks(void)
 	entry.mark = 0xb8;
 	CHECK_STR(reason(&f, "mark"), "0xb8 & 0x200 is 0, so the DSCP counts");
 	CHECK_STR(value(&f, "class"), "none of it");
-	extra.statemask.there = false;
+	lan->ctmark_statemask = 0;
 	CHECK_STR(value(&f, "class"), "46");
-	extra.mask.v = 0xfc000000;
+	lan->ctmark_mask = 0xfc000000;
 	entry.mark = 0x88000000;
 	CHECK_STR(value(&f, "class"), "34");
 	lan->trust = NF_FLOW_QOS_TRUST_DSCP;
