@@ -589,19 +589,20 @@ bond_below_vlan7()
 	END
 }
 
-# quiet_neighbours: no ARP, neighbour discovery or multicast listeners' reports of
-# the router among what is counted
+# quiet_neighbours: no ARP, neighbour discovery or reports of multicast groups of the
+# router among what is counted
 quiet_neighbours()
 {
 	local c s l w
 
 	in_ns "$router" nft -f - <<- END || bail "nft refuses to keep quiet"
-		table ip6 quiet {
+		table inet quiet {
 			chain output {
 				type filter hook output priority filter
 				icmpv6 type { mld-listener-report, mld2-listener-report,
 					mld-listener-done, nd-router-solicit,
 					nd-neighbor-solicit } drop
+				ip protocol igmp drop
 			}
 		}
 	END

@@ -98,16 +98,6 @@ load_module
 lmac=$(mac_of "$router" lan0)
 l1mac=$(mac_of "$router" lan1)
 wmac=$(mac_of "$router" wan0)
-# Bands are counted: the router's own reports of groups are not to be among them
-in_ns "$router" nft -f - <<- END || bail "nft refuses a rule"
-	table inet quiet {
-		chain out {
-			type filter hook output priority 0
-			icmpv6 type { mld-listener-report, mld2-listener-report } drop
-			ip protocol igmp drop
-		}
-	}
-END
 pkt_bg up_pid "$server" capture srv0 --out "$up" --direction in
 pkt_bg down_pid "$client" capture cl0 --out "$down" --direction in
 
