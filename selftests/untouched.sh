@@ -119,8 +119,8 @@ others()
 forget_neighbours()
 {
 	in_ns "$router" nft -f - <<- END || bail "nft refuses to let the router ask"
-		table ip6 quiet
-		delete table ip6 quiet
+		table inet quiet
+		delete table inet quiet
 	END
 	ip -batch - -n "$router" <<- END || bail "cannot forget neighbours"
 		neigh del 198.51.100.2 dev wan0.7
