@@ -91,6 +91,19 @@ void ftq_binding_use_map(struct ftq_binding *binding, struct ftq_map *map)
 }
 
 /**
+ * ftq_binding_begin() - let a binding begin to learn, with nothing
+ * @fn: namespace
+ * @binding: binding of it
+ *
+ * Context: RTNL; before policies are made from it.
+ */
+void ftq_binding_begin(struct ftq_net *fn, struct ftq_binding *binding)
+{
+	/* 0 is nobody's. */
+	binding->epoch = ++fn->epoch ?: ++fn->epoch;
+}
+
+/**
  * ftq_binding_free() - free a binding
  * @binding: on no list; no policy is made from it any more
  */
@@ -276,6 +289,7 @@ static struct ftq_target ftq_binding_target(const struct ftq_binding *binding)
 		.trust	= binding->trust,
 		.scope	= binding->scope,
 		.sticky	= binding->sticky,
+		.epoch	= binding->epoch,
 		.ctmark_mask		= binding->ctmark_mask,
 		.ctmark_statemask	= binding->ctmark_statemask,
 	};
@@ -308,6 +322,7 @@ static struct ftq_target ftq_policy_self(struct ftq_net *fn,
 	target.oif = dev->ifindex;
 	target.scope = any->scope;
 	target.sticky = any->sticky;
+	target.epoch = any->epoch;
 	return target;
 }
 

@@ -27,6 +27,7 @@ struct ftq_net;
  * @trust: enum nf_flow_qos_trust, for packets that enter through the device
  * @scope: enum nf_flow_qos_scope
  * @sticky: enum nf_flow_qos_sticky
+ * @epoch: ftq_net->epoch when it came, or was less sticky than before; never 0
  * @ctmark_mask: with trust ctmark the six bits of the mark that are the class, else 0
  * @ctmark_statemask: with trust ctmark, bits of which one has to be set in a mark that
  *	counts, 0: each counts; else 0
@@ -42,6 +43,7 @@ struct ftq_binding {
 	u8			trust;
 	u8			scope;
 	u8			sticky;
+	u32			epoch;
 	u32			ctmark_mask;
 	u32			ctmark_statemask;
 	u8			state;
@@ -57,6 +59,7 @@ struct ftq_binding {
  * @trust: enum nf_flow_qos_trust for packets that enter
  * @scope: enum nf_flow_qos_scope for packets that leave
  * @sticky: enum nf_flow_qos_sticky for packets that leave
+ * @epoch: as in struct ftq_binding: what was learned with another is not this one's
  * @ctmark_mask: as in struct ftq_binding
  * @ctmark_statemask: likewise
  */
@@ -66,6 +69,7 @@ struct ftq_target {
 	u8			trust;
 	u8			scope;
 	u8			sticky;
+	u32			epoch;
 	u32			ctmark_mask;
 	u32			ctmark_statemask;
 };
@@ -173,6 +177,7 @@ struct ftq_binding *ftq_binding_of_dev(const struct ftq_net *fn,
 				       const struct net_device *dev);
 struct ftq_binding *ftq_binding_alloc(const char *name);
 void ftq_binding_use_map(struct ftq_binding *binding, struct ftq_map *map);
+void ftq_binding_begin(struct ftq_net *fn, struct ftq_binding *binding);
 void ftq_binding_free(struct ftq_binding *binding);
 void ftq_bindings_free(struct list_head *bindings);
 const char *ftq_binding_refusal(const struct net_device *dev);

@@ -32,7 +32,6 @@ static void ftq_event_gone(struct ftq_net *fn, struct net_device *dev)
 	if (binding)
 		binding->dev = NULL;
 	ftq_flows_forget_dev(&fn->flows, dev->ifindex);
-	ftq_learn_forget(fn, dev->ifindex);
 	ftq_hook_recheck(fn);
 }
 

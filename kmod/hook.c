@@ -565,15 +565,15 @@ static void ftq_hook_schedule(struct ftq_net *fn, unsigned long delay)
 		mod_delayed_work(wq, &fn->check, delay);
 }
 
-/* What is learned has memory from the first binding on that wants it. Context: RTNL. */
-static int ftq_hook_learn_start(struct ftq_net *fn)
+/* Context: RTNL. */
+static bool ftq_hook_learns(const struct ftq_net *fn)
 {
 	const struct ftq_binding *binding;
 
 	list_for_each_entry(binding, &fn->bindings, list)
 		if (binding->sticky)
-			return ftq_learn_start(fn);
-	return 0;
+			return true;
+	return false;
 }
 
 /**
@@ -586,6 +586,7 @@ static int ftq_hook_learn_start(struct ftq_net *fn)
 int ftq_hook_sync(struct ftq_net *fn)
 {
 	bool wanted = fn->nr_bindings && !fn->dead;
+	bool learns = ftq_hook_learns(fn);
 	unsigned int flowtables = 0, conduits = 0;
 	struct ftq_covers covers = { };
 	struct net_device *dev;
@@ -599,7 +600,7 @@ int ftq_hook_sync(struct ftq_net *fn)
 	if (wanted)
 		err = ftq_stats_start(&fn->stats) ?:
 		      ftq_flows_start(&fn->flows) ?:
-		      ftq_hook_learn_start(fn) ?:
+		      (learns ? ftq_learn_start(fn) : 0) ?:
 		      ftq_covers_make(fn, &covers);
 	if (err)
 		return err;
@@ -616,8 +617,13 @@ int ftq_hook_sync(struct ftq_net *fn)
 			delay = min_t(long, delay, err);
 	}
 
+	/* As long as anybody learns it is noted how packets come. */
+	if (learns)
+		ftq_learn_want(fn, true);
 	xa_for_each(&fn->devs, index, fd)
 		ftq_dev_commit(fd);
+	if (!learns)
+		ftq_learn_want(fn, false);
 	fn->moves++;
 	fn->nr_flowtables = flowtables;
 	fn->nr_conduits = conduits;

@@ -55,8 +55,8 @@
  * @node: entry of the table
  * @tuple: of conntrack; device, tags and session are 0. Never changes
  * @last: jiffies when it was learned or used last
- * @oif: interface index of the device, or of any the one crossed, whose binding has
- *	let it be learned last
+ * @epoch: of the binding that has let it be learned; others do not use it, nor does
+ *	that one once it has another. Written behind what is cleared for it
  * @prio: skb->priority, valid if @has_prio is set
  * @zone: conntrack zone of the direction. Never changes
  * @has_prio: written behind @prio, read before it
@@ -69,7 +69,7 @@ struct ftq_learn_entry {
 	struct rhash_head	node;
 	struct ftq_tuple	tuple;
 	unsigned long		last;
-	u32			oif;
+	u32			epoch;
 	u32			prio;
 	u16			zone;
 	bool			has_prio;
@@ -90,7 +90,7 @@ struct ftq_learn_entry {
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @proto: IP protocol
  * @dscp: DSCP, as @prio
- * @left: an egress hook has seen it
+ * @left: an egress hook has seen it, of a device whose binding decides
  * @when: jiffies when it came
  */
 struct ftq_arrival {
@@ -117,7 +117,8 @@ struct ftq_arrival {
  * @arrival: packets that go to the slow path, by address; written and read in BH context
  *	with preemption off, since with PREEMPT_RT another task may come between
  * @of_flow: the same by flow, the last one of each, for packets that are in another skb
- *	by now: IPv6 makes one where a device wants more room for its header
+ *	by now: IPv6 makes one where a device wants more room for its header. Without
+ *	@skb where it is not like those that came just before
  * @last: entry that a packet has used last; BH context, unused without FTQ_FLOW_LAST.
  *	Not freed as long as @gen is that of the table: who removes an entry changes that
  *	before the grace period after which it is freed
@@ -139,6 +140,7 @@ struct ftq_learn_cpu {
  * @cpu: of each CPU
  * @gen: grows with each entry that is removed
  * @count: entries, at most the namespace's flow limit
+ * @wanted: a binding is sticky; changes under RTNL
  * @fn: namespace
  * @iter: where @age goes on; only @age has it
  * @age: forgets entries, in slices; queued while there may be any
@@ -148,6 +150,7 @@ struct ftq_learn {
 	struct ftq_learn_cpu __percpu	*cpu;
 	atomic_long_t			gen;
 	atomic_t			count;
+	bool				wanted;
 	struct ftq_net			*fn;
 	struct rhashtable_iter		iter;
 	struct delayed_work		age;
@@ -225,6 +228,12 @@ static bool ftq_learn_same_flow(const struct ftq_arrival *a, const struct ftq_ar
 	       a->family == b->family;
 }
 
+/* Can a packet that came then still be on its way, if it has not to wait? */
+static bool ftq_learn_recent(const struct ftq_arrival *arrival)
+{
+	return time_before(jiffies, arrival->when + FTQ_LEARN_SOON);
+}
+
 /**
  * ftq_learn_arrived() - note how a packet came that goes to the slow path
  * @learn: of the namespace
@@ -246,20 +255,50 @@ void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
 		.dscp	= dscp,
 		.when	= jiffies,
 	};
+	struct ftq_arrival *flow;
 
+	if (!READ_ONCE(learn->wanted))
+		return;
 	/* Of what is inside a tunnel nobody has looked at the DSCP. */
 	if (tuple->tunneled)
 		at.skb = NULL;
 	ftq_learn_fold(tuple, at.addrs);
 	preempt_disable();
 	*ftq_learn_slot(learn, skb) = at;
-	*ftq_learn_slot_of_flow(learn, &at) = at;
+	flow = ftq_learn_slot_of_flow(learn, &at);
+	if (ftq_learn_same_flow(flow, &at) && ftq_learn_recent(flow) &&
+	    (!flow->skb || flow->dscp != at.dscp || flow->prio != at.prio))
+		at.skb = NULL;
+	*flow = at;
 	preempt_enable();
 }
 
-/* How a packet came. False: that is not known. */
+/*
+ * Is this the first device with a hook that a packet leaves through, if nobody remembers
+ * it? What comes from one above (VLAN device, bond, bridge, macvlan) a hook there may have
+ * changed.
+ */
+static bool ftq_learn_highest(struct net_device *out, const struct ftq_frame *frame)
+{
+	struct net_device *upper;
+	struct list_head *iter;
+
+	if (frame->key)
+		return false;
+	netdev_for_each_upper_dev_rcu(out, upper, iter)
+		if (!is_vlan_dev(upper) && !netif_is_l3_master(upper))
+			return false;
+	return true;
+}
+
+/*
+ * How a packet came. @highest is set if it is at the first hook that it leaves through.
+ * False: how it came is not known.
+ */
 static bool ftq_learn_arrival(struct ftq_learn *learn, const struct sk_buff *skb,
-			      const struct ftq_tuple *tuple, struct ftq_arrival *arrival)
+			      const struct ftq_tuple *tuple, struct net_device *out,
+			      const struct ftq_frame *frame,
+			      struct ftq_arrival *arrival, bool *highest)
 {
 	struct ftq_arrival flow = {
 		.ports	= tuple->word[FTQ_WORD_PORTS],
@@ -272,11 +311,11 @@ static bool ftq_learn_arrival(struct ftq_learn *learn, const struct sk_buff *skb
 	preempt_disable();
 	*arrival = *ftq_learn_slot(learn, skb);
 	known = arrival->skb == skb && ftq_learn_same_flow(arrival, &flow);
-	if (!known) {
+	*highest = known ? !arrival->left : ftq_learn_highest(out, frame);
+	if (!known && *highest) {
 		/* In another skb it comes soon, or is not known. */
 		*arrival = *ftq_learn_slot_of_flow(learn, &flow);
-		known = arrival->skb &&
-			time_before(jiffies, arrival->when + FTQ_LEARN_SOON) &&
+		known = arrival->skb && ftq_learn_recent(arrival) &&
 			ftq_learn_same_flow(arrival, &flow);
 		if (known) {
 			arrival->skb = skb;
@@ -290,7 +329,7 @@ static bool ftq_learn_arrival(struct ftq_learn *learn, const struct sk_buff *skb
 /**
  * ftq_learn_left() - note how a packet goes on behind an egress hook
  * @fn: namespace
- * @skb: packet that ftq_learn_packet() has seen
+ * @skb: packet that no flowtable took
  * @out: device
  * @frame: filled by ftq_frame_read()
  *
@@ -306,7 +345,7 @@ void ftq_learn_left(struct ftq_net *fn, const struct sk_buff *skb,
 	struct ftq_arrival *at;
 	u8 dscp, proto;
 
-	if (!learn || !ftq_frame_ip(skb, frame, &dscp, &proto))
+	if (!learn || !READ_ONCE(learn->wanted) || !ftq_frame_ip(skb, frame, &dscp, &proto))
 		return;
 
 	preempt_disable();
@@ -379,12 +418,17 @@ static struct ftq_learn_entry *ftq_learn_entry(struct ftq_learn *learn,
 					       const struct ftq_tuple *tuple, u16 zone)
 {
 	struct ftq_learn_entry *entry, *old;
+	u32 limit;
 
 	entry = rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
 	if (likely(entry))
 		return entry;
 
-	if (atomic_inc_return(&learn->count) > READ_ONCE(learn->fn->flows.limit))
+	/* Read first: who floods a full table does not write to what all CPUs share. */
+	limit = READ_ONCE(learn->fn->flows.limit);
+	if (atomic_read(&learn->count) >= limit)
+		return NULL;
+	if (atomic_inc_return(&learn->count) > limit)
 		goto full;
 	entry = kzalloc(sizeof(*entry), GFP_ATOMIC | __GFP_NOWARN);
 	if (!entry)
@@ -423,6 +467,16 @@ static u8 ftq_learn_entry_has(const struct ftq_learn_entry *entry)
 	if (READ_ONCE(entry->pcp) != FTQ_LEARN_NOTHING)
 		has |= NF_FLOW_QOS_ACTION_PCP;
 	return has;
+}
+
+/* What another binding has let be learned, or this one before it was less sticky. */
+static void ftq_learn_renew(struct ftq_learn_entry *entry, u32 epoch)
+{
+	WRITE_ONCE(entry->has_prio, false);
+	WRITE_ONCE(entry->dscp, FTQ_LEARN_NOTHING);
+	WRITE_ONCE(entry->pcp, FTQ_LEARN_NOTHING);
+	/* Who sees it sees no more of what was: pairs with ftq_learn_find(). */
+	smp_store_release(&entry->epoch, epoch);
 }
 
 /* What the kernel alone would have given a packet that came like this. */
@@ -523,7 +577,7 @@ static void ftq_learn_pcp(struct ftq_learn_entry *entry, const struct sk_buff *s
  *
  * Priority and DSCP are compared with how the packet came at the highest device, and
  * with how it left that one on those below; where neither is known they are not
- * learned, unless all is. A packet that IPsec or a tunnel has put into another one has
+ * learned, unless all is. If another binding has decided above, this one learns nothing. A packet that IPsec or a tunnel has put into another one has
  * not that one's protocol.
  *
  * Context: RCU, BH.
@@ -532,7 +586,7 @@ static void ftq_learn_pcp(struct ftq_learn_entry *entry, const struct sk_buff *s
 u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_device *out,
 		    const struct ftq_frame *frame, const struct ftq_target *target)
 {
-	bool known, all = target->sticky == NF_FLOW_QOS_STICKY_ALL;
+	bool known, highest, all = target->sticky == NF_FLOW_QOS_STICKY_ALL;
 	struct ftq_learn *learn = rcu_dereference(fn->learn);
 	struct ftq_learn_entry *entry;
 	struct ftq_arrival arrival;
@@ -548,34 +602,38 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 	    frame->family != tuple.family || proto != tuple.proto)
 		return 0;
 
-	known = ftq_learn_arrival(learn, skb, &tuple, &arrival);
+	known = ftq_learn_arrival(learn, skb, &tuple, out, frame, &arrival, &highest);
 	entry = ftq_learn_entry(learn, &tuple, zone);
 	if (!entry) {
 		/* Once, not on each device that it crosses. */
-		if (!known || !arrival.left)
+		if (highest)
 			ftq_stat_inc(&fn->stats, FTQ_STAT_FLOWS_DROPPED);
 		return 0;
 	}
 	if (unlikely(entry->zone != zone))
 		FTQ_UPDATE(entry->ambiguous, true);
+	if (READ_ONCE(entry->epoch) != target->epoch) {
+		if (!highest)
+			return 0;
+		ftq_learn_renew(entry, target->epoch);
+	}
 	FTQ_UPDATE(entry->last, jiffies);
-	FTQ_UPDATE(entry->oif, target->oif);
 
 	if (all || (known && skb->priority != ftq_learn_own_prio(fn->net, &arrival)))
 		ftq_learn_prio(entry, skb->priority);
-	else if (known && !arrival.left)
+	else if (known && highest)
 		FTQ_UPDATE(entry->has_prio, false);
 
 	if (all || (known && dscp != arrival.dscp))
 		FTQ_UPDATE(entry->dscp, dscp);
-	else if (known && !arrival.left)
+	else if (known && highest)
 		FTQ_UPDATE(entry->dscp, FTQ_LEARN_NOTHING);
 
 	ftq_learn_pcp(entry, skb, out, frame, all);
 	return READ_ONCE(entry->ambiguous) ? 0 : ftq_learn_entry_has(entry);
 }
 
-/* The entry of a packet; mostly it is that of the packet before. */
+/* The entry of an offloaded packet; mostly it is that of the packet before. */
 static struct ftq_learn_entry *ftq_learn_use(struct ftq_learn *learn,
 					     const struct ftq_tuple *tuple)
 {
@@ -594,7 +652,6 @@ static struct ftq_learn_entry *ftq_learn_use(struct ftq_learn *learn,
 			cpu->gen = gen;
 		}
 	}
-	FTQ_UPDATE(entry->last, jiffies);
 	return entry;
 }
 
@@ -602,13 +659,14 @@ static struct ftq_learn_entry *ftq_learn_use(struct ftq_learn *learn,
  * ftq_learn_find() - what offloaded packets of a flow leave with
  * @fn: namespace
  * @tuple: of the flow, with its addresses
- * @used: by a packet, which keeps it from being forgotten
+ * @epoch: of the binding that decides for the packet which uses it, and so keeps it from
+ *	being forgotten; 0: whichever has let it be learned, nobody uses it
  * @learned: filled if the answer is true
  *
- * Context: RCU, and BH if @used.
+ * Context: RCU, and BH if @epoch is not 0.
  * Return: false: nothing was learned.
  */
-bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, bool used,
+bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch,
 		    struct ftq_learned *learned)
 {
 	struct ftq_learn *learn = rcu_dereference(fn->learn);
@@ -616,11 +674,17 @@ bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, boo
 
 	if (unlikely(!learn))
 		return false;
-	entry = used ? ftq_learn_use(learn, tuple) :
-		       rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
+	entry = epoch ? ftq_learn_use(learn, tuple) :
+			rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
 	if (!entry)
 		return false;
 
+	if (epoch) {
+		/* Pairs with ftq_learn_renew(). */
+		if (smp_load_acquire(&entry->epoch) != epoch)
+			return false;
+		FTQ_UPDATE(entry->last, jiffies);
+	}
 	learned->has = 0;
 	/* Pairs with ftq_learn_prio(). */
 	if (smp_load_acquire(&entry->has_prio)) {
@@ -695,13 +759,12 @@ static void ftq_learn_age(struct work_struct *work)
 }
 
 /**
- * ftq_learn_forget() - forget what was learned
+ * ftq_learn_forget() - forget all that was learned
  * @fn: namespace
- * @oif: of packets that left by the binding of this device; 0: all
  *
  * Context: RTNL.
  */
-void ftq_learn_forget(struct ftq_net *fn, u32 oif)
+void ftq_learn_forget(struct ftq_net *fn)
 {
 	struct ftq_learn *learn = rtnl_dereference(fn->learn);
 	struct ftq_learn_entry *entry;
@@ -714,7 +777,7 @@ void ftq_learn_forget(struct ftq_net *fn, u32 oif)
 	rhashtable_walk_enter(&learn->table, &iter);
 	rhashtable_walk_start(&iter);
 	while ((entry = rhashtable_walk_next(&iter))) {
-		if (!IS_ERR(entry) && (!oif || READ_ONCE(entry->oif) == oif))
+		if (!IS_ERR(entry))
 			ftq_learn_remove(learn, entry);
 		if (++i % FTQ_LEARN_SLICE)
 			continue;
@@ -724,6 +787,21 @@ void ftq_learn_forget(struct ftq_net *fn, u32 oif)
 	}
 	rhashtable_walk_stop(&iter);
 	rhashtable_walk_exit(&iter);
+}
+
+/**
+ * ftq_learn_want() - is there somebody who wants it learned
+ * @fn: namespace
+ * @wanted: a binding is sticky; without one it is not noted how packets arrive
+ *
+ * Context: RTNL.
+ */
+void ftq_learn_want(struct ftq_net *fn, bool wanted)
+{
+	struct ftq_learn *learn = rtnl_dereference(fn->learn);
+
+	if (learn)
+		WRITE_ONCE(learn->wanted, wanted);
 }
 
 /**

@@ -34,10 +34,11 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 		    const struct ftq_frame *frame, const struct ftq_target *target);
 void ftq_learn_left(struct ftq_net *fn, const struct sk_buff *skb,
 		    const struct net_device *out, const struct ftq_frame *frame);
-bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, bool used,
+bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch,
 		    struct ftq_learned *learned);
 int ftq_learn_start(struct ftq_net *fn);
 void ftq_learn_exit(struct ftq_net *fn);
-void ftq_learn_forget(struct ftq_net *fn, u32 oif);
+void ftq_learn_forget(struct ftq_net *fn);
+void ftq_learn_want(struct ftq_net *fn, bool wanted);
 
 #endif /* FTQ_LEARN_H */

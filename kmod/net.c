@@ -73,7 +73,7 @@ void ftq_net_resize_flows(struct ftq_net *fn, u32 limit,
 
 	ftq_flows_resize(&fn->flows, limit, next);
 	if (!limit)
-		ftq_learn_forget(fn, 0);
+		ftq_learn_forget(fn);
 	if (fn->net != &init_net)
 		return;
 
@@ -84,7 +84,7 @@ void ftq_net_resize_flows(struct ftq_net *fn, u32 limit,
 			continue;
 		ftq_flows_resize(&fn->flows, limit, NULL);
 		if (!limit)
-			ftq_learn_forget(fn, 0);
+			ftq_learn_forget(fn);
 		ftq_net_changed(fn);
 		ftq_nl_notify_config(fn);
 	}

@@ -32,6 +32,7 @@
  * @nr_conduits: DSA conduits seen by the last sync; RTNL
  * @blocked: a hook stands between ours and a flowtable's, as of the last look;
  *	RTNL
+ * @epoch: grows with each binding that begins to learn; RTNL
  * @generation: grows with each change of the configuration, never 0; RTNL
  * @moves: grows when devices or flowtables come or go; RTNL
  * @dead: the namespace is going, nothing is hooked any more; RTNL
@@ -54,6 +55,7 @@ struct ftq_net {
 	unsigned int		nr_flowtables;
 	unsigned int		nr_conduits;
 	bool			blocked;
+	u32			epoch;
 	u32			generation;
 	u32			moves;
 	bool			dead;

@@ -95,8 +95,6 @@ ftq_nl_dev_policy[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK + 1];
 int ftq_nl_dev_parse(struct ftq_net *fn, const struct list_head *maps,
 		     struct nlattr **tb, struct ftq_binding *binding,
 		     struct ftq_map **map, struct netlink_ext_ack *extack);
-void ftq_nl_dev_unlearn(struct ftq_net *fn, const struct ftq_binding *binding, u8 was,
-			u8 is);
 int ftq_nl_dev_get(struct sk_buff *skb, struct genl_info *info);
 int ftq_nl_dev_dump(struct sk_buff *skb, struct netlink_callback *cb);
 int ftq_nl_dev_set(struct sk_buff *skb, struct genl_info *info);

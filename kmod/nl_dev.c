@@ -7,7 +7,6 @@
 #include "binding.h"
 #include "ctmark.h"
 #include "hook.h"
-#include "learn.h"
 #include "map.h"
 #include "net.h"
 #include "netlink.h"
@@ -334,28 +333,6 @@ int ftq_nl_dev_parse(struct ftq_net *fn, const struct list_head *maps,
 	return 0;
 }
 
-/**
- * ftq_nl_dev_unlearn() - forget what a binding does not want to be learned any more
- * @fn: namespace
- * @binding: binding
- * @was: enum nf_flow_qos_sticky that it had
- * @is: enum nf_flow_qos_sticky that it has
- *
- * With less it would have come from the map.
- *
- * Context: RTNL; packets have been given the new policies.
- */
-void ftq_nl_dev_unlearn(struct ftq_net *fn, const struct ftq_binding *binding, u8 was,
-			u8 is)
-{
-	if (is >= was)
-		return;
-	if (binding->any)
-		ftq_learn_forget(fn, 0);
-	else if (binding->dev)
-		ftq_learn_forget(fn, binding->dev->ifindex);
-}
-
 /* Change a binding that is there; undo it if the hooks cannot follow. */
 static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 			     struct ftq_binding *want, struct ftq_map *map)
@@ -367,6 +344,7 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 	u8 old_scope = binding->scope;
 	u32 old_mask = binding->ctmark_mask;
 	u32 old_statemask = binding->ctmark_statemask;
+	u32 old_epoch = binding->epoch;
 	int err;
 
 	if (!map)
@@ -384,6 +362,9 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 	binding->ctmark_statemask = want->ctmark_statemask;
 	binding->scope = want->scope;
 	binding->sticky = want->sticky;
+	/* With less, what was learned would have come from the map. */
+	if (binding->sticky < old_sticky)
+		ftq_binding_begin(fn, binding);
 	/* It may be one that could not be bound when it came. */
 	binding->dev = want->dev;
 	err = ftq_hook_sync(fn);
@@ -395,9 +376,9 @@ static int ftq_nl_dev_change(struct ftq_net *fn, struct ftq_binding *binding,
 		binding->ctmark_statemask = old_statemask;
 		binding->scope = old_scope;
 		binding->sticky = old_sticky;
+		binding->epoch = old_epoch;
 		return err;
 	}
-	ftq_nl_dev_unlearn(fn, binding, old_sticky, binding->sticky);
 	return 1;
 }
 
@@ -407,6 +388,7 @@ static int ftq_nl_dev_add(struct ftq_net *fn, struct ftq_binding *binding,
 	int err;
 
 	ftq_binding_use_map(binding, map);
+	ftq_binding_begin(fn, binding);
 	list_add_tail(&binding->list, &fn->bindings);
 	fn->nr_bindings++;
 	err = ftq_hook_sync(fn);
@@ -524,7 +506,6 @@ int ftq_nl_dev_del(struct sk_buff *skb, struct genl_info *info)
 		goto out;
 	}
 	ftq_net_changed(fn);
-	ftq_nl_dev_unlearn(fn, binding, binding->sticky, NF_FLOW_QOS_STICKY_OFF);
 	ftq_nl_notify_dev(fn, binding, NF_FLOW_QOS_CMD_DEV_DEL_NTF);
 	ftq_binding_free(binding);
 	ftq_bindings_tell(fn);

@@ -264,7 +264,7 @@ static int ftq_nl_flow_put_learned(struct sk_buff *skb, const struct ftq_net *fn
 	bool found;
 
 	rcu_read_lock();
-	found = ftq_learn_find(fn, tuple, false, &learned);
+	found = ftq_learn_find(fn, tuple, 0, &learned);
 	rcu_read_unlock();
 	if (!found || learned.ambiguous)
 		return 0;
@@ -321,7 +321,8 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_net *fn,
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, outcome.dscp) ||
 	    ftq_nl_flow_put_dscp_out(skb, flow, outcome) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_SOURCE, outcome.source) ||
-	    ftq_nl_flow_put_learned(skb, fn, tuple) ||
+	    (outcome.source == NF_FLOW_QOS_SOURCE_LEARNED &&
+	     ftq_nl_flow_put_learned(skb, fn, tuple)) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PRIO &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, given.prio)) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PCP &&
@@ -482,7 +483,7 @@ int ftq_nl_flow_flush(struct sk_buff *skb, struct genl_info *info)
 
 	rtnl_lock();
 	ftq_flows_flush(&fn->flows);
-	ftq_learn_forget(fn, 0);
+	ftq_learn_forget(fn);
 	rtnl_unlock();
 	return 0;
 }

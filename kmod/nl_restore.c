@@ -122,7 +122,7 @@ static int ftq_nl_restore_dev(struct ftq_net *fn, struct ftq_nl_candidate *cand,
 			      struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[NF_FLOW_QOS_A_DEV_CTMARK_STATEMASK + 1];
-	struct ftq_binding *binding;
+	struct ftq_binding *binding, *old;
 	struct ftq_map *map = NULL;
 	const struct nlattr *name;
 	int err;
@@ -158,6 +158,12 @@ static int ftq_nl_restore_dev(struct ftq_net *fn, struct ftq_nl_candidate *cand,
 	}
 	ftq_binding_use_map(binding, map ?: ftq_map_find(&cand->maps,
 							 FTQ_MAP_DEFAULT));
+	/* It goes on with what it has learned, as if it were changed in place. */
+	old = ftq_binding_find(&fn->bindings, binding->name);
+	if (old && binding->sticky >= old->sticky)
+		binding->epoch = old->epoch;
+	else
+		ftq_binding_begin(fn, binding);
 	list_add_tail(&binding->list, &cand->bindings);
 	cand->nr_bindings++;
 	return 0;
@@ -237,18 +243,13 @@ static void ftq_nl_restore_swap(struct ftq_net *fn,
 static void ftq_nl_restore_tell(struct ftq_net *fn,
 				struct ftq_nl_candidate *old)
 {
-	const struct ftq_binding *now;
 	struct ftq_binding *binding;
 	const char *reason;
 	struct ftq_map *map;
 
-	list_for_each_entry(binding, &old->bindings, list) {
-		now = ftq_binding_find(&fn->bindings, binding->name);
-		ftq_nl_dev_unlearn(fn, binding, binding->sticky,
-				   now ? now->sticky : NF_FLOW_QOS_STICKY_OFF);
-		if (!now)
+	list_for_each_entry(binding, &old->bindings, list)
+		if (!ftq_binding_find(&fn->bindings, binding->name))
 			ftq_nl_notify_dev(fn, binding, NF_FLOW_QOS_CMD_DEV_DEL_NTF);
-	}
 	list_for_each_entry(map, &old->maps, list)
 		if (!ftq_map_find(&fn->maps, map->name))
 			ftq_nl_notify_map(fn, map, NF_FLOW_QOS_CMD_MAP_DEL_NTF);

@@ -880,7 +880,7 @@ static noinline void ftq_path_learned(const struct ftq_target *target,
 	/* A flow that cannot be accounted is the map's; it is counted then. */
 	if (!known && unlikely(!ftq_flow_fits(&fn->flows, &ent->pkt)))
 		return;
-	if (!ftq_learn_find(fn, win->tuple, true, &learned))
+	if (!ftq_learn_find(fn, win->tuple, target->epoch, &learned))
 		return;
 	if (unlikely(learned.ambiguous)) {
 		ftq_stat_add(&fn->stats, FTQ_STAT_LEARNED_AMBIGUOUS, segs);
@@ -1063,16 +1063,15 @@ static noinline void ftq_path_slow(const struct ftq_dev *fd, struct sk_buff *skb
 {
 	const struct ftq_policy *policy = rcu_dereference(fd->policy);
 	const struct ftq_target *target;
-	u8 learned;
+	u8 learned = 0;
 
 	if (!policy)
 		return;
 	target = ftq_policy_target(policy, frame->key);
-	if (!target->map || !target->sticky) {
-		ftq_path_forwarded(fd, skb, state, frame, 0);
+	if (!target->map)
 		return;
-	}
-	learned = ftq_learn_packet(fd->fn, skb, state->out, frame, target);
+	if (target->sticky)
+		learned = ftq_learn_packet(fd->fn, skb, state->out, frame, target);
 	ftq_path_forwarded(fd, skb, state, frame, learned);
 	ftq_learn_left(fd->fn, skb, state->out, frame);
 }

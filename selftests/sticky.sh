@@ -295,6 +295,38 @@ map_has "off" 6021
 ftqos -n "$router" dev set wan0.7 sticky on
 map_has "on again" 6021
 
+# still NAME PORT: four more frames of that flow leave with what was learned, band 5
+still()
+{
+	ftqos -n "$router" stats reset
+	# shellcheck disable=SC2046 # words
+	sent pkt "$client" $(frames "$2" 4 0 4)
+	check_eq "$1: what was learned stays" "5:4  0 4" "$wan_bands $slow $(stat learned)"
+}
+ftqos -n "$router" dev set any map m sticky on
+alike "before any is off" 6032 "0 5 5" 0 4
+ftqos -n "$router" dev set any sticky off
+still "any is off, a device's own is not" 6032
+ftqos -n "$router" save > "$conf"
+ftqos -n "$router" restore "$conf" || bail "cannot restore"
+still "the same restored" 6032
+ftqos -n "$router" dev set any sticky on
+ftqos -n "$router" dev del wan0.7
+map_has "any's has not learned it" 6032
+ftq <<- END
+	dev set wan0.7 map m
+	dev del any
+	dev set wan0.7 sticky on
+END
+map_has "nor has a new one" 6032
+alike "before a configuration without" 6033 "0 5 5" 0 4
+ftqos -n "$router" save > "$conf"
+sed -i 's/sticky on/sticky off/' "$conf"
+ftqos -n "$router" restore "$conf" || bail "cannot restore"
+map_has "restored without" 6033
+ftqos -n "$router" dev set wan0.7 sticky on
+map_has "restored without, on again" 6033
+
 # Both directions of a masqueraded flow, each has had one packet on the slow path
 ftqos -n "$router" dev set lan0 map m sticky on
 for fam in 4 6; do
@@ -362,6 +394,30 @@ ftqos -n "$router" dev set wan0.7 scope all
 alike "scope all, a rule's priority stays" 6025 "0 5 5"
 alike "scope all, the map is that of a rule's DSCP" 6013 "32 4 4"
 decided "scope all, where no rule spoke" 6107 "46 0 7" "46 0 7" 0xb8
+
+# In a queue of the VLAN device wait more than are remembered by their address. What the
+# map has given them there is no rule's, whatever has come of their flow since.
+decided "scope all, before a queue" 6108 "46 0 7" "46 0 7" 0xb8 4
+waiting()
+{
+	# shellcheck disable=SC2046 # words
+	pkt "$client" $(frames 6108 "$1" 0xb8 4) --odd options --size "$2"
+}
+tc -n "$router" qdisc add dev wan0.7 root tbf rate 80bit burst 1600 limit 100000 ||
+	bail "no tbf"
+sent waiting 1 1400
+check_eq "they come by the slow path" 1 "$slow"
+sent waiting 200 200
+check_eq "they wait" " 200" "$wan_bands $slow"
+tc -n "$router" qdisc change dev wan0.7 root tbf rate 1gbit burst 200k limit 400000 ||
+	bail "cannot change tbf"
+sent waiting 1 200
+check_eq "all leave behind the next one" "7:201  1" "$wan_bands $slow"
+ftqos -n "$router" stats reset
+# shellcheck disable=SC2046 # words
+sent pkt "$client" $(frames 6108 4 0xb8 4)
+check_eq "nothing was learned of them" "7:4  0 0" "$wan_bands $slow $(stat learned)"
+tc -n "$router" qdisc del dev wan0.7 root
 ftqos -n "$router" dev set wan0.7 scope offloaded
 
 # --- limits ------------------------------------------------------------------------
