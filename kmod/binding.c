@@ -498,6 +498,10 @@ struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
 	kfree(sorted);
 	if (vlans)
 		ftq_policy_add_vlans(fn, dev, policy);
+	if (policy->nr && policy->entry[0].key && !(policy->entry[0].key & ~FTQ_KEY_OUTER)) {
+		policy->tpid = ftq_key_proto(policy->entry[0].key);
+		policy->vid = ftq_key_vid(policy->entry[0].key);
+	}
 	policy->bare = *(ftq_policy_find(policy, 0) ?: &policy->self);
 	policy->slow = ftq_target_slow(&policy->self);
 	for (i = 0; i < policy->nr; i++)

@@ -104,6 +104,8 @@ struct ftq_policy_entry {
  * @hands_on: what leaves goes on, as it is, to devices below, where the same binding
  *	holds for it; with scope all these write its DSCP, so that each device sees
  *	the one that tells its class
+ * @tpid: TPID of the first of @entry if that is of one tag and no more; else 0
+ * @vid: likewise its VLAN ID: they are compared in place
  * @nr: length of @entry
  * @entry: by rising key, each once; that of @bare is 0
  */
@@ -115,6 +117,8 @@ struct ftq_policy {
 	bool				slow;
 	bool				watch;
 	bool				hands_on;
+	__be16				tpid;
+	u16				vid;
 	unsigned int			nr;
 	struct ftq_policy_entry		entry[];
 };

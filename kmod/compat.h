@@ -39,6 +39,9 @@ genl_info_dump(struct netlink_callback *cb)
 #endif
 #endif
 
+/* 6.2, "net: remove skb->vlan_present": a bit field. */
+#define FTQ_VLAN_HAS_FLAG	(KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE)
+
 /*
  * 6.18, "softirq: Allow to drop the softirq-BKL lock on PREEMPT_RT": where the
  * lock is not there, BH off does not keep other tasks off this CPU.

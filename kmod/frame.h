@@ -45,6 +45,18 @@ static inline u64 ftq_frame_key(const struct sk_buff *skb)
 	return ftq_key_inside(0, skb->vlan_proto, skb_vlan_tag_get_id(skb));
 }
 
+/*
+ * Has a frame this accelerated tag? @tpid: 0: none is meant. A kernel that has no flag of
+ * its own for that there is a tag keeps the TPID 0 where there is none: then nothing is read
+ * but what the flowtable has just written, in the size that it has written.
+ */
+static __always_inline bool ftq_frame_has(const struct sk_buff *skb, __be16 tpid, u16 vid)
+{
+	if (FTQ_VLAN_HAS_FLAG && !skb_vlan_tag_present(skb))
+		return false;
+	return tpid && skb->vlan_proto == tpid && skb_vlan_tag_get_id(skb) == vid;
+}
+
 /* ftq_frame_read() for devices whose frames begin with the IP header. */
 static noinline void ftq_frame_read_raw(const struct sk_buff *skb,
 					const struct net_device *dev,

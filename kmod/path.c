@@ -1119,13 +1119,16 @@ static noinline void ftq_path_give_dscp(const struct ftq_dev *fd, struct sk_buff
 	win->bare = skb->data;
 }
 
-/* For frames without a tag in their bytes, once it is decided what they get. */
+/*
+ * For frames without a tag in their bytes, once it is decided what they get. @tagged: it
+ * is known that there is one in the skb.
+ */
 static __always_inline unsigned int
 ftq_path_give_pcp(struct ftq_dev *fd, struct sk_buff *skb,
 		  const struct nf_hook_state *state, struct ftq_window *win,
-		  const struct ftq_action *action)
+		  const struct ftq_action *action, bool tagged)
 {
-	if (action->keep & NF_FLOW_QOS_ACTION_PCP || !skb_vlan_tag_present(skb))
+	if (action->keep & NF_FLOW_QOS_ACTION_PCP || (!tagged && !skb_vlan_tag_present(skb)))
 		return NF_ACCEPT;
 	if (unlikely(action->pcp == NF_FLOW_QOS_PCP_VLAN))
 		return ftq_path_egress_any(fd, skb, state);
@@ -1148,7 +1151,7 @@ ftq_path_give_all(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_
 	ftq_path_set_prio(skb, win, &win->action);
 	if (!(win->action.keep & NF_FLOW_QOS_ACTION_DSCP))
 		ftq_path_give_dscp(fd, skb, state, win, target);
-	return ftq_path_give_pcp(fd, skb, state, win, &win->action);
+	return ftq_path_give_pcp(fd, skb, state, win, &win->action, false);
 }
 
 /*
@@ -1157,7 +1160,7 @@ ftq_path_give_all(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_
  */
 static __always_inline unsigned int
 ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_state *state,
-	      struct ftq_window *win, const struct ftq_target *target)
+	      struct ftq_window *win, const struct ftq_target *target, bool tagged)
 {
 	const struct ftq_map_table *table = rcu_dereference(target->map->table);
 	const struct ftq_action *action = &table->action[win->outcome.class];
@@ -1167,7 +1170,7 @@ ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_stat
 		return ftq_path_give_all(fd, skb, state, win, target);
 	ftq_path_decide(fd, target, action, win);
 	ftq_path_set_prio(skb, win, action);
-	return ftq_path_give_pcp(fd, skb, state, win, action);
+	return ftq_path_give_pcp(fd, skb, state, win, action, tagged);
 }
 
 /* ftq_path_egress() on a device with bound ones above it, of which the first is not meant. */
@@ -1219,18 +1222,21 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 	}
 	win->seen = state->out;
 	if (win->first)
-		return ftq_path_give_pcp(fd, skb, state, win, &win->action);
+		return ftq_path_give_pcp(fd, skb, state, win, &win->action, false);
 
 	policy = rcu_dereference(fd->policy);
 	if (unlikely(!policy))
 		return NF_ACCEPT;
-	target = &policy->self;
 	if (policy->nr) {
 		target = &policy->entry[0].target;
-		if (unlikely(policy->entry[0].key != ftq_frame_key(skb)))
+		if (unlikely(!ftq_frame_has(skb, policy->tpid, policy->vid)))
 			return ftq_path_egress_upper(fd, skb, state, win, policy);
+		if (!target->map)
+			return NF_ACCEPT;
+		return ftq_path_give(fd, skb, state, win, target, true);
 	}
+	target = &policy->self;
 	if (!target->map)
 		return NF_ACCEPT;
-	return ftq_path_give(fd, skb, state, win, target);
+	return ftq_path_give(fd, skb, state, win, target, false);
 }
