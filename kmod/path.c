@@ -509,6 +509,14 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 		return verdict;
 	}
 
+	/* Not its flow, and nobody else's here: it is as it came. */
+	if (verdict == NF_ACCEPT && flowtable + 1 == entries->hooks + entries->num_hook_entries &&
+	    !(tagged && ent.cleared.changed) && IS_ENABLED(CONFIG_NETFILTER_EGRESS) &&
+	    likely(!rcu_access_pointer(fn->learn))) {
+		ftq_stat_inc(&fn->stats, FTQ_STAT_MISSED);
+		return verdict;
+	}
+
 	/* No more is wanted of it if its flow is known. */
 	ent.pkt.segs = 1;
 	ent.pkt.bytes = pkt.bytes;
