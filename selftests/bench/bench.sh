@@ -25,7 +25,8 @@ names=()
 declare -A state_of traffic_of gives_of
 
 # variant NAME REFERENCE STATE TRAFFIC GIVES TITLE...: GIVES is what is looked at:
-# nothing, prio, prio+pcp, tin (of CAKE), or - for what differs anyway
+# nothing, prio, prio+pcp, learned (a priority; the PCP by the map), tin (of CAKE), or - for
+# what differs anyway
 variant()
 {
 	[ -z "${ONLY-}" ] || [[ " $ONLY " = *" $1 "* ]] || return 0
@@ -41,10 +42,12 @@ variant floor-hooks plain floor0 one nothing "hooks that do nothing"
 variant floor-lookup plain floor1 one nothing "... and look a flow up"
 variant floor-prio-pcp plain floor2 one prio+pcp "the least for priority and PCP"
 variant floor-all plain floor3 one prio+pcp "... and to count flows"
+variant floor-sticky plain floor4 one prio+pcp "... and to look up what was learned"
 variant floor-device plain floor3-dmz one nothing "counted, but nothing is given"
 variant floor-all-many plain-many floor3 "$many" prio+pcp "the least for all, $many flows"
 variant floor-miss plain-miss floor0 miss - "hooks that do nothing, flow is not known"
 variant floor-miss-call plain-miss floor2 miss - "the least for priority and PCP, not known"
+variant floor-miss-all plain-miss floor3 miss - "... and to count flows, not known"
 variant skbedit plain skbedit one prio "tc skbedit inheritdsfield"
 variant skbedit-vlan plain skbedit-vlan one prio+pcp \
 	"... and act_vlan modify priority"
@@ -66,6 +69,8 @@ variant other-device plain dmz one nothing "another device bound"
 variant prio plain prio one prio "ftqos: priority"
 variant prio-pcp plain pcp one prio+pcp "ftqos: priority and PCP"
 variant all plain all one prio+pcp "ftqos: everything on"
+variant all-sticky plain sticky one prio+pcp "ftqos: ... and sticky, nothing was learned"
+variant all-learned plain learned one learned "ftqos: ... and sticky, a priority was learned"
 variant all-1000 plain-1000 all 1000 prio+pcp "ftqos, 1000 flows"
 variant all-many plain-many all "$many" prio+pcp "ftqos, $many flows"
 variant all-skewed plain-skewed all "skewed$many" prio+pcp \
@@ -123,6 +128,11 @@ rules_of()
 			meta priority set ip dscp map { $(nft_map) }
 		}
 		}" ;;
+	learned) echo "table inet rival { chain post {
+			type filter hook postrouting priority mangle
+			udp dport 5000 meta priority set 0:3
+		}
+		}" ;;
 	slow-cake) echo "table inet rival { chain forward {
 			type filter hook forward priority mangle
 			ct state new udp dport 7000 ct mark set 0xb9000000
@@ -171,6 +181,8 @@ $all_on" "" ;;
 	all)	module on "$all_on" "" ;;
 	trust)	module on "$all_on
 dev set lan0.5 trust pcp" "" ;;
+	sticky|learned)	module on "dev set wan0.7 sticky on
+dev set lan0 sticky on" "" ;;
 	*)	module off ;;
 	esac
 	case $1 in
@@ -179,12 +191,17 @@ dev set lan0.5 trust pcp" "" ;;
 	esac
 	# No process to find out that there is nothing to say
 	case $1 in
-	off|unbound|other|dmz|prio|pcp|all|trust|floor*) return ;;
+	off|unbound|other|dmz|prio|pcp|all|trust|sticky|floor*) return ;;
 	esac
 	text=$(filters_of "$1")
 	[ -z "$text" ] || tc -n "$router" -batch - <<< "$text" || return
 	text=$(rules_of "$1")
-	[ -z "$text" ] || in_ns "$router" nft -f - <<< "$text"
+	[ -z "$text" ] || in_ns "$router" nft -f - <<< "$text" || return
+	[ "$1" = learned ] || return 0
+	# The flow has to come to the slow path once more, of whose packets that is learned
+	in_ns "$router" conntrack -D -p udp --sport 1024 --dport 5000 > /dev/null 2>&1
+	traffic one
+	send 10
 }
 
 # leave STATE, however much of it there is
@@ -197,7 +214,7 @@ leave()
 			tc -n "$router" -force -batch - ;;
 	esac
 	case $1 in
-	nft|slow-nft|slow-cake)
+	nft|slow-nft|slow-cake|learned)
 		rules_of "$1" | sed -n 's/^table \([a-z]* [a-z]*\) .*/delete table \1/p' |
 			in_ns "$router" nft -f - ;;
 	esac
@@ -243,6 +260,7 @@ looked()
 	nothing) wanted="5 0 0 0 0 0 0 0" pcps="0 0 0 0 0" ;;
 	prio)	wanted="0 2 0 0 0 3 0 0" pcps="0 0 0 0 0" ;;
 	prio+pcp) wanted="0 2 0 0 0 3 0 0" pcps="5 5 5 1 1" ;;
+	learned) wanted="0 0 0 5 0 0 0 0" pcps="5 5 5 1 1" ;;
 	tin)	wanted="2 0 0 3" pcps="0 0 0 0 0" bands=tins ;;
 	esac
 	# A DSCP as priority: those of 46 and 8 are in the same place as those of 14, 8
@@ -291,7 +309,7 @@ for n in "${names[@]}"; do
 	printf '%s\t%s\n' "$n" "$why" >> "$FTQOS_OUT/absent"
 	# A kernel may lack what a rival needs, but nothing that we do
 	case ${state_of[$n]} in
-	off|unbound|other|dmz|prio|pcp|all|trust) fail "$n" "$why" ;;
+	off|unbound|other|dmz|prio|pcp|all|trust|sticky|learned) fail "$n" "$why" ;;
 	*)	skip "$n" "$why" ;;
 	esac
 done
@@ -301,7 +319,7 @@ pkt_stop "$tap"
 
 # What a goal is for needs every round; for all others each fifth one does
 often=" plain plain-again floor-hooks floor-lookup floor-prio-pcp floor-all floor-device unbound other-netns other-device "
-often+="prio prio-pcp all plain-many floor-all-many all-many plain-miss floor-miss floor-miss-call all-miss "
+often+="prio prio-pcp all floor-sticky all-sticky all-learned plain-many floor-all-many all-many plain-miss floor-miss floor-miss-call floor-miss-all all-miss "
 often+="skbedit nft-map slow-nft "
 [ -z "${ONLY-}" ] || often+="$ONLY "
 

@@ -256,6 +256,7 @@ measure floor-miss-call slow - $n "${miss[@]}"
 rmmod floor
 floor "$router" 3 ingress=lan0 egress=wan0.7,wan0
 classifies floor-all plain - $n "$with_pcp" "tos b8" "tos 20"
+measure floor-miss-all slow - $n "${miss[@]}"
 rmmod floor
 # Packets are counted, but leave through devices where nobody gives them anything
 floor "$router" 3 ingress=lan0 egress=dmz0
@@ -337,6 +338,8 @@ for module in head base; do
 	with "$router" "dev set any"
 	classifies any plain $module $n "$with_pcp" "tos b8" "tos 20"
 
+	with "$router" "dev set wan0.7 sticky on" "dev set lan0 sticky on"
+	classifies all-sticky plain $module $n "$with_pcp" "tos b8" "tos 20"
 	with "$router" "dev set wan0.7" "dev set lan0" "dev set lan0.9 trust pcp"
 	classifies all plain $module $n "$with_pcp" "tos b8" "tos 20"
 	classifies all-ipv6 plain-ipv6 $module $n "$with_pcp" \

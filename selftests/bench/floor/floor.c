@@ -13,6 +13,7 @@
  *		module knows them: by calling the flowtable. Packets of each class are
  *		counted
  * does=3	both, and the packets and bytes of the flow are counted
+ * does=4	the same, and what was learned of the flow is looked up in a table of its own
  *
  * It does so for TCP and UDP in IPv4 without options, tags or segments that come in, by
  * one map on all devices, and for what is easily told from it: no more than what is
@@ -67,7 +68,7 @@ module_param_array(egress, charp, &nr_egress, 0);
 MODULE_PARM_DESC(egress, "devices to stand on behind all others");
 static unsigned int does;
 module_param(does, uint, 0);
-MODULE_PARM_DESC(does, "0: nothing, 1: look flows up, 2: classify, 3: both");
+MODULE_PARM_DESC(does, "0: nothing, 1: look flows up, 2: classify, 3: both, 4: by what was learned");
 
 static unsigned int flows = 2;
 module_param(flows, uint, 0);
@@ -76,10 +77,13 @@ MODULE_PARM_DESC(flows, "most flows that there are");
 static struct nf_hook_ops floor_hooks[2 * FLOOR_HOOKS];
 static unsigned int floor_nr;
 static struct net *floor_net;
-static struct hlist_head floor_table[1 << FLOOR_BITS];
-static struct floor_flow *floor_flows;
-static unsigned int floor_used;
-/* Protects the linking of flows, and floor_used. */
+/* Flows, and what was learned of each. */
+static struct floor_table {
+	struct hlist_head	head[1 << FLOOR_BITS];
+	struct floor_flow	*flows;
+	unsigned int		used;
+} floor_known, floor_learned;
+/* Protects the linking of flows, and how many are used. */
 static DEFINE_SPINLOCK(floor_lock);
 static u32 floor_seed;
 static u8 floor_map[64];
@@ -108,7 +112,8 @@ static const struct floor_headers *floor_read(const struct sk_buff *skb,
 }
 
 /* Another CPU may have been faster: it is looked for again. */
-static noinline void floor_new(struct hlist_head *head, const u32 *key)
+static noinline void floor_new(struct floor_table *table, struct hlist_head *head,
+			       const u32 *key)
 {
 	struct floor_flow *flow;
 
@@ -117,17 +122,18 @@ static noinline void floor_new(struct hlist_head *head, const u32 *key)
 		if (!memcmp(flow->key, key, sizeof(flow->key)))
 			goto out;
 	}
-	if (floor_used < flows) {
-		flow = &floor_flows[floor_used];
+	if (table->used < flows) {
+		flow = &table->flows[table->used];
 		memcpy(flow->key, key, sizeof(flow->key));
 		hlist_add_head_rcu(&flow->node, head);
-		WRITE_ONCE(floor_used, floor_used + 1);
+		WRITE_ONCE(table->used, table->used + 1);
 	}
 out:
 	spin_unlock(&floor_lock);
 }
 
-static struct floor_flow *floor_find(const struct floor_headers *hdr)
+static __always_inline struct floor_flow *
+floor_find(struct floor_table *table, const struct floor_headers *hdr)
 {
 	struct hlist_head *head;
 	struct floor_flow *flow;
@@ -136,15 +142,15 @@ static struct floor_flow *floor_find(const struct floor_headers *hdr)
 	key[0] = (__force u32)hdr->ip.saddr;
 	key[1] = (__force u32)hdr->ip.daddr;
 	key[2] = (__force u32)hdr->ports;
-	head = &floor_table[jhash_3words(key[0], key[1], key[2], floor_seed) >>
+	head = &table->head[jhash_3words(key[0], key[1], key[2], floor_seed) >>
 			    (32 - FLOOR_BITS)];
 	hlist_for_each_entry_rcu(flow, head, node) {
 		if (flow->key[0] == key[0] && flow->key[1] == key[1] &&
 		    flow->key[2] == key[2])
 			return flow;
 	}
-	if (READ_ONCE(floor_used) < flows)
-		floor_new(head, key);
+	if (READ_ONCE(table->used) < flows)
+		floor_new(table, head, key);
 	return NULL;
 }
 
@@ -158,7 +164,7 @@ static unsigned int floor_lookup(void *priv, struct sk_buff *skb,
 	hdr = floor_read(skb, &_hdr);
 	if (!hdr)
 		return NF_ACCEPT;
-	flow = floor_find(hdr);
+	flow = floor_find(&floor_known, hdr);
 	if (flow)
 		atomic64_inc(&flow->packets);
 	return NF_ACCEPT;
@@ -183,8 +189,8 @@ static unsigned int floor_classify(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	dscp = hdr->ip.tos >> 2;
 	bytes = ntohs(hdr->ip.tot_len);
-	if (does == 3)
-		flow = floor_find(hdr);
+	if (does >= 3)
+		flow = floor_find(&floor_known, hdr);
 	entries = rcu_dereference(state->in->nf_hooks_ingress);
 	for (i = 0; i < entries->num_hook_entries; i++)
 		if (entries->hooks[i].hook == floor_classify)
@@ -195,6 +201,9 @@ static unsigned int floor_classify(void *priv, struct sk_buff *skb,
 	win.skb = skb;
 	win.net = state->net;
 	win.value = floor_map[dscp];
+	/* It is the same: that it was found is seen by it. */
+	if (does == 4 && !floor_find(&floor_learned, hdr))
+		win.value = 0;
 	cpu = this_cpu_ptr(&floor_cpu);
 	cpu->win = &win;
 	verdict = entries->hooks[i].hook(entries->hooks[i].priv, skb, state);
@@ -255,13 +264,15 @@ static void floor_exit(void)
 	/* Packets may still run in the hooks. */
 	synchronize_net();
 	put_net(floor_net);
-	kvfree(floor_flows);
+	kvfree(floor_known.flows);
+	kvfree(floor_learned.flows);
 }
 
 static int __init floor_init(void)
 {
 	nf_hookfn *const in[] = {
-		floor_nothing, floor_lookup, floor_classify, floor_classify
+		floor_nothing, floor_lookup, floor_classify, floor_classify,
+		floor_classify
 	};
 	unsigned int i;
 	int err = 0;
@@ -270,9 +281,13 @@ static int __init floor_init(void)
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(floor_map); i++)
 		floor_map[i] = i / 8;
-	floor_flows = kvcalloc(flows, sizeof(*floor_flows), GFP_KERNEL);
-	if (!floor_flows)
+	floor_known.flows = kvcalloc(flows, sizeof(*floor_known.flows), GFP_KERNEL);
+	floor_learned.flows = kvcalloc(flows, sizeof(*floor_learned.flows), GFP_KERNEL);
+	if (!floor_known.flows || !floor_learned.flows) {
+		kvfree(floor_known.flows);
+		kvfree(floor_learned.flows);
 		return -ENOMEM;
+	}
 
 	floor_net = get_net(current->nsproxy->net_ns);
 	floor_seed = get_random_u32();
