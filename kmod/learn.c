@@ -577,8 +577,8 @@ static void ftq_learn_pcp(struct ftq_learn_entry *entry, const struct sk_buff *s
  *
  * Priority and DSCP are compared with how the packet came at the highest device, and
  * with how it left that one on those below; where neither is known they are not
- * learned, unless all is. If another binding has decided above, this one learns nothing. A packet that IPsec or a tunnel has put into another one has
- * not that one's protocol.
+ * learned, unless all is. If another binding has decided above, this one learns nothing.
+ * A packet that IPsec or a tunnel has put into another one has not that one's protocol.
  *
  * Context: RCU, BH.
  * Return: enum nf_flow_qos_action bits of what its flow has been given by rules.
