@@ -170,9 +170,13 @@ static unsigned int floor_lookup(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* The flowtable's hook is the next one, on the device that this is measured on. */
-static unsigned int floor_classify(void *priv, struct sk_buff *skb,
-				   const struct nf_hook_state *state)
+/*
+ * The flowtable's hook is the next one, on the device that this is measured on. @what is
+ * known when this is compiled: none of them does what another one needs.
+ */
+static __always_inline unsigned int
+floor_classify(unsigned int what, nf_hookfn *self, struct sk_buff *skb,
+	       const struct nf_hook_state *state)
 {
 	const struct nf_hook_entries *entries;
 	const struct floor_headers *hdr;
@@ -189,11 +193,11 @@ static unsigned int floor_classify(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	dscp = hdr->ip.tos >> 2;
 	bytes = ntohs(hdr->ip.tot_len);
-	if (does >= 3)
+	if (what >= 3)
 		flow = floor_find(&floor_known, hdr);
 	entries = rcu_dereference(state->in->nf_hooks_ingress);
 	for (i = 0; i < entries->num_hook_entries; i++)
-		if (entries->hooks[i].hook == floor_classify)
+		if (entries->hooks[i].hook == self)
 			break;
 	if (++i >= entries->num_hook_entries)
 		return NF_ACCEPT;
@@ -202,7 +206,7 @@ static unsigned int floor_classify(void *priv, struct sk_buff *skb,
 	win.net = state->net;
 	win.value = floor_map[dscp];
 	/* It is the same: that it was found is seen by it. */
-	if (does == 4 && !floor_find(&floor_learned, hdr))
+	if (what == 4 && !floor_find(&floor_learned, hdr))
 		win.value = 0;
 	cpu = this_cpu_ptr(&floor_cpu);
 	cpu->win = &win;
@@ -218,6 +222,24 @@ static unsigned int floor_classify(void *priv, struct sk_buff *skb,
 	cpu->packets[dscp]++;
 	cpu->bytes[dscp] += bytes;
 	return verdict;
+}
+
+static unsigned int floor_prio_pcp(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	return floor_classify(2, floor_prio_pcp, skb, state);
+}
+
+static unsigned int floor_all(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	return floor_classify(3, floor_all, skb, state);
+}
+
+static unsigned int floor_sticky(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	return floor_classify(4, floor_sticky, skb, state);
 }
 
 static unsigned int floor_give(void *priv, struct sk_buff *skb,
@@ -271,8 +293,7 @@ static void floor_exit(void)
 static int __init floor_init(void)
 {
 	nf_hookfn *const in[] = {
-		floor_nothing, floor_lookup, floor_classify, floor_classify,
-		floor_classify
+		floor_nothing, floor_lookup, floor_prio_pcp, floor_all, floor_sticky
 	};
 	unsigned int i;
 	int err = 0;
