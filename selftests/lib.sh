@@ -420,21 +420,25 @@ pkt()
 }
 
 pkt_bg_n=0
+# By process id: where it says that it is ready, and that a phase is complete
+pkt_says=()
 
 # pkt_bg VAR NS ARGUMENTS...: in the background; returns as soon as it is ready
 # (capturing, listening), its process id in VAR. Ended at the end at the latest.
 pkt_bg()
 {
-	local fifo line='' pid var=$1 ns=$2
+	local fd fifo line='' pid var=$1 ns=$2
 
 	shift 2
 	fifo=${TMPDIR:-/tmp}/ready.$$.$((++pkt_bg_n))
 	mkfifo "$fifo" || bail "cannot make $fifo"
+	exec {fd}<> "$fifo"
 	ip netns exec "$ns" python3 -I -S "$LIB_DIR/pkt.py" --ready "$fifo" "$@" &
 	pid=$!
 	defer kill "$pid"
-	read -r -t 30 line <> "$fifo"
+	read -r -t 30 -u "$fd" line
 	rm -f "$fifo"
+	pkt_says[pid]=$fd
 	[ "$line" = ready ] || bail "pkt.py $*: not ready"
 	eval "$var=\$pid"
 }
@@ -450,12 +454,11 @@ pkt_stop()
 # {"phase": N} with the number of the call
 phase()
 {
-	local n
+	local line=''
 
-	n=$(grep -c '^{"phase"' "$2")
 	kill -USR1 "$1"
-	busywait 10 grep -q "^{\"phase\": $((n + 1))}" "$2" ||
-		bail "the capture does not answer"
+	read -r -t 30 -u "${pkt_says[$1]}" line
+	[ "$line" = phase ] || bail "the capture in $2 does not answer"
 }
 
 # have_pcp FILE PCP [MS]: the last ten packets to port 5000 in the file of a capture have

@@ -16,7 +16,7 @@
              [--size N] [--stat FILE]                UDP, until it is ended
 
 SIGUSR1 makes capture write {"phase": N}, N from 1 on, behind all that was
-captured so far, and everything to the file.
+captured so far, and everything to the file; then the word "phase" to --ready's FIFO.
 
 Several jobs can be given to one process, separated by "+".
 
@@ -86,9 +86,12 @@ def payload(seq, size):
 
 
 def ready(args):
-    if args.ready:
-        with open(args.ready, "w", encoding="ascii") as fifo:
-            fifo.write("ready\n")
+    """Says so. What it returns takes what else there is to say, a line each."""
+    if not args.ready:
+        return None
+    fifo = open(args.ready, "w", 1, encoding="ascii")
+    fifo.write("ready\n")
+    return fifo
 
 
 def same_cpu():
@@ -262,7 +265,7 @@ def capture(args):
     wake_r, wake_w = socket.socketpair()
     wake_w.setblocking(False)
     signal.set_wakeup_fd(wake_w.fileno())
-    ready(args)
+    told = ready(args)
     end = time.monotonic() + args.timeout if args.timeout else None
     n = phase = 0
     while not (args.count and n >= args.count):
@@ -280,6 +283,8 @@ def capture(args):
                 phase += 1
                 out.write(to_json({"phase": phase}) + "\n")
                 out.flush()
+                if told:
+                    told.write("phase\n")
                 continue
             if stop or not readable:
                 break
