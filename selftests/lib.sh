@@ -412,14 +412,36 @@ offloaded()
 
 # --- packets ---------------------------------------------------------------
 
-# pkt NS ARGUMENTS...: run pkt.py there; "+" separates several jobs for one
-# process, which is much faster than several processes
+pkt_bg_n=0
+# By namespace: to and from a process of pkt.py that stays
+declare -A pkt_in=() pkt_out=()
+
+# pkt NS ARGUMENTS...: pkt.py does that there; "+" separates several jobs. What only
+# sends is for one process, because each start of Python costs more than all the rest.
+# It belongs to this shell: those that it forks may be several at a time.
 pkt()
 {
-	in_ns "$1" python3 -I -S "$LIB_DIR/pkt.py" "${@:2}"
+	local fifo in line='' out
+
+	if [ "$BASHPID" != $$ ] || [[ ${2-} != @(raw|send) ]]; then
+		in_ns "$1" python3 -I -S "$LIB_DIR/pkt.py" "${@:2}"
+		return
+	fi
+	if [ -z "${pkt_in[$1]-}" ]; then
+		fifo=${TMPDIR:-/tmp}/pkt.$$.$((++pkt_bg_n))
+		mkfifo "$fifo.in" "$fifo.out" || bail "cannot make $fifo"
+		ip netns exec "$1" python3 -I -S "$LIB_DIR/pkt.py" - \
+			< "$fifo.in" > "$fifo.out" &
+		defer kill $!
+		exec {in}> "$fifo.in" {out}< "$fifo.out"
+		rm -f "$fifo.in" "$fifo.out"
+		pkt_in[$1]=$in pkt_out[$1]=$out
+	fi
+	echo "${*:2}" >&"${pkt_in[$1]}"
+	read -r -t 60 line <&"${pkt_out[$1]}"
+	[ "$line" = ok ] || { echo "${line:-pkt.py is gone or hangs}"; false; }
 }
 
-pkt_bg_n=0
 # By process id: where it says that it is ready, and that a phase is complete
 pkt_says=()
 

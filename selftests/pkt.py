@@ -18,7 +18,8 @@
 SIGUSR1 makes capture write {"phase": N}, N from 1 on, behind all that was
 captured so far, and everything to the file; then the word "phase" to --ready's FIFO.
 
-Several jobs can be given to one process, separated by "+".
+Several jobs can be given to one process, separated by "+". "pkt.py -" reads such
+jobs, a line each time, and says "ok" or what went wrong.
 
 A tag that begins with "ad" is an S-tag (802.1ad). The TOS is the whole octet (DSCP << 2). With --ready FIFO the word "ready" is
 written there as soon as packets are captured or answered.
@@ -452,19 +453,33 @@ class Args:
             setattr(self, key, value)
 
 
-def main():
-    words, fifo = sys.argv[1:], None
-    if words[:1] == ["--ready"]:
-        fifo, words = words[1], words[2:]
-    jobs = {"send": send, "raw": raw, "capture": capture, "echo": echo,
-            "server": server, "client": client, "stream": stream}
+JOBS = {"send": send, "raw": raw, "capture": capture, "echo": echo,
+        "server": server, "client": client, "stream": stream}
+
+
+def run(words, fifo):
     while words:
         end = words.index("+") if "+" in words else len(words)
         args = Args(words[:end], fifo)
         words = words[end + 1:]
-        if args.what not in jobs or not args.dev:
+        if args.what not in JOBS or not args.dev:
             sys.exit(__doc__)
-        jobs[args.what](args)
+        JOBS[args.what](args)
+
+
+def main():
+    words, fifo = sys.argv[1:], None
+    if words[:1] == ["--ready"]:
+        fifo, words = words[1], words[2:]
+    if words != ["-"]:
+        run(words, fifo)
+        return
+    for line in sys.stdin:
+        try:
+            run(line.split(), None)
+            print("ok", flush=True)
+        except (OSError, ValueError, SystemExit) as error:
+            print("error:", *str(error).split("\n")[:1], flush=True)
 
 
 if __name__ == "__main__":
