@@ -59,7 +59,7 @@ ktap here harness.sh $rc "$logs/harness.log"
 [ $rc = 0 ] || cat "$logs/harness.log"
 
 echo "[here] unit tests of the command"
-make -s -C tools check > "$logs/unit.log" 2>&1
+make -s -j"$(nproc)" -C tools check > "$logs/unit.log" 2>&1
 rc=$?
 if grep -q -E '^(not )?ok' "$logs/unit.log"; then
 	ktap here unit $rc "$logs/unit.log"
@@ -85,19 +85,10 @@ progs_of()
 	make -s -C selftests "${list:-list}" | tr ' ' '\n'
 }
 
-# parts_of KERNEL: in how many parts they are run
-parts_of()
-{
-	case $1 in
-	own*)	echo 0 ;;
-	*)	echo 0 1 ;;
-	esac
-}
-
-make -s -C tools all > "$logs/tools.log" 2>&1
+make -s -j"$(nproc)" -C tools all > "$logs/tools.log" 2>&1
 # Lint is mostly the compiler, for each kernel. It and guests side by side, no more than
-# two, for whom two cores are enough. Every other kernel's scripts in two parts, so
-# that no core is idle at the end.
+# two, for whom two cores are enough. Many scripts of a kernel are run in two parts, and
+# what takes longest comes first, so that no core is idle at the end.
 {
 	selftests/lint.sh > "$logs/lint.log" 2>&1
 	echo $? > "$logs/lint.rc"
@@ -105,36 +96,35 @@ make -s -C tools all > "$logs/tools.log" 2>&1
 	cat "$logs/lint.log"
 } &
 pids+=("$!")
-for k in $KERNELS; do
+todo=$(for k in $KERNELS; do
 	mapfile -t progs < <(progs_of "$k")
-	parts=$(parts_of "$k")
-	for part in $parts; do
+	parts=$((${#progs[@]} < 5 ? 1 : 2))
+	for ((part = 0; part < parts; part++)); do
 		some=()
-		for i in "${!progs[@]}"; do
-			[ "$parts" != 0 ] && ((i % 2 != part)) ||
-				some+=("${progs[i]}")
+		for ((i = part; i < ${#progs[@]}; i += parts)); do
+			some+=("${progs[i]}")
 		done
-		while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
-			wait -n
-		done
-		selftests/qemu/run -q -s -k "$k" -o "$logs/$k.$part" \
-			"${some[@]}" 2>&1 |
-			tee "$logs/run-$k.$part.log" &
-		pids+=("$!")
+		echo "${#some[@]} $k $part ${some[*]}"
 	done
-done
+done | sort -s -n -r -k 1,1)
+while read -r _ k part scripts; do
+	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+		wait -n
+	done
+	# shellcheck disable=SC2086 # a list
+	selftests/qemu/run -q -s -k "$k" -o "$logs/$k.$part" $scripts 2>&1 \
+		< /dev/null | tee "$logs/run-$k.$part.log" &
+	pids+=("$!")
+done <<< "$todo"
 wait
 ktap here lint "$(< "$logs/lint.rc")" "$logs/lint.log"
-for k in $KERNELS; do
-	for part in $(parts_of "$k"); do
-		if [ -s "$logs/$k.$part/results" ]; then
-			cat "$logs/$k.$part/results" >> "$logs/results"
-		else
-			printf 'not ok\t%s\trun\tthe guest did not start\n' \
-				"$k" >> "$logs/results"
-		fi
-	done
-done
+while read -r _ k part _; do
+	if [ -s "$logs/$k.$part/results" ]; then
+		cat "$logs/$k.$part/results" >> "$logs/results"
+	else
+		printf 'not ok\t%s\trun\tthe guest did not start\n' "$k" >> "$logs/results"
+	fi
+done <<< "$todo"
 
 # why KERNEL SCRIPT NAME: what the tests that failed had to say
 why()
