@@ -154,10 +154,7 @@ last_phase()
 # "N FAMILY PROTO DSCP ECN PCP SUM"
 looks()
 {
-	last_phase "$1" | jq -r --argjson port "$2" '
-		select(.seq != null and .dport == $port) |
-		"\(.family) \(.proto) \(.dscp) \(.ecn) \(.pcp) \(.sum)"' |
-		sort | uniq -c | sed 's/^ *//'
+	kinds "$1" "$2" family proto dscp ecn pcp sum
 }
 
 # all_ecn DSCP PCP [PROTO...]: what looks gives of upward

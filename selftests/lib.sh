@@ -397,8 +397,11 @@ hooks_are_placed()
 # slow_packets: how many packets the router forwarded on the slow path
 slow_packets()
 {
-	in_ns "$router" nft -j list counter inet ftq slow |
-		grep -o '"packets": *[0-9]*' | grep -o '[0-9]*$'
+	local out
+
+	out=$(in_ns "$router" nft list counter inet ftq slow)
+	out=${out#*packets }
+	echo "${out%% *}"
 }
 
 # offloaded [PROTO [PORT [FAMILY]]]: the router has an offloaded flow of that
@@ -481,6 +484,29 @@ phase()
 	kill -USR1 "$1"
 	read -r -t 30 -u "${pkt_says[$1]}" line
 	[ "$line" = phase ] || bail "the capture in $2 does not answer"
+}
+
+# kinds FILE PORT KEY...: of the frames to that port in the last phase that raw, send or
+# client sent, a line for each kind: how many, and what these keys have, or "null"
+kinds()
+{
+	tac "$1" | awk -v port="\"dport\": $2," -v keys="${*:3}" '
+		BEGIN { m = split(keys, key, " ") }
+		/^."phase"/ && phases++ { exit }
+		/"seq"/ && index($0, port) {
+			kind = ""
+			for (i = 1; i <= m; i++) {
+				start = "\"" key[i] "\": \"?"
+				value = "null"
+				if (match($0, start "[^\",}]+")) {
+					value = substr($0, RSTART, RLENGTH)
+					sub(start, "", value)
+				}
+				kind = kind " " value
+			}
+			n[kind]++
+		}
+		END { for (kind in n) print n[kind] kind }' | sort -k 2
 }
 
 # have_pcp FILE PCP [MS]: the last ten packets to port 5000 in the file of a capture have

@@ -152,10 +152,7 @@ counted()
 # wire PORT: the last phase's frames to that port, "N DSCP PCP" of each kind
 wire()
 {
-	tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
-		jq -r --argjson port "$1" 'select(.seq != null and .dport == $port) |
-			"\(.dscp) \(.pcp) \(.sum // 1)"' |
-		sort | uniq -c | sed 's/^ *//' | paste -s -d,
+	kinds "$up" "$1" dscp pcp sum | sed 's/ null$/ 1/' | paste -s -d,
 }
 
 # alike NAME PORT "DSCP PCP BAND" [TOS [FAMILY]]: 6 frames of a new flow, of which 4 are
