@@ -3,7 +3,8 @@
 #
 # module.sh [--strict] [-b] KERNEL: build nf_flow_qos.ko of this tree, as it is,
 # for the cached Debian kernel and print where it is. The sources are copied, so
-# that builds for several kernels do not meet. --strict: W=1 and sparse, a
+# that builds for several kernels do not meet; what was built of the same sources, be
+# it of another tree, is not built again. --strict: W=1 and sparse, a
 # complaint about a file of ours is an error. -b: without what is needed to run.
 #
 # FTQOS_TREE: another tree than the one this script is in.
@@ -37,13 +38,19 @@ done
 key=$(find "${sources[@]}" -type f \( -name '*.[chS]' -o -name 'Kbuild' -o \
 	-name Makefile -o -name VERSION \) ! -name '*.mod.c' -print0 |
 	sort -z | xargs -0 sha256sum |
-	{ cat; echo "$kernel"; } | sha256sum | cut -c1-16)
-dir=$CACHE/build/$(echo "$tree" | sha256sum | cut -c1-8)-$series$strict
-lock "build-$(basename "$dir")"
+	{ cat - "$QEMU_DIR/module.sh"; echo "$kernel"; } | sha256sum | cut -c1-16)
+of=$series$strict
+dir=$CACHE/build/$key-$of
+lock "build-$of"
 
-if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
+if [ -e "$dir/done" ]; then
+	touch "$dir"
+else
 	rm -rf "$dir"
 	mkdir -p "$dir/src"
+	# Those that were used last are kept
+	find "$CACHE/build" -maxdepth 1 -name "????????????????-$of" -printf '%T@ %p\n' |
+		sort -n -r | tail -n +10 | cut -d ' ' -f 2- | xargs -r -d '\n' rm -rf
 	cp -a "${sources[@]}" "$dir/src/"
 	find "$dir/src" \( -name '*.o' -o -name '*.ko' -o -name '*.cmd' -o \
 		-name '*.mod' -o -name '*.mod.c' -o -name modules.order -o \
@@ -74,7 +81,7 @@ if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
 		awk '!seen[$0]++ { print; n++ } END { exit !n }' >&2; then
 		die "the compiler or sparse complains ($release)"
 	fi
-	echo "$key" > "$dir/done"
+	touch "$dir/done"
 fi
 [ -e "$dir/src/kmod/nf_flow_qos.ko" ] ||
 	die "the build for $release left no kmod/nf_flow_qos.ko"
