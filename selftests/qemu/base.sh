@@ -5,11 +5,14 @@
 # for all of them: busybox, bash and the tools of this machine's Debian packages
 # with the libraries they need, Python with PyYAML. Prints the cpio archive. For
 # another architecture than amd64 the packages are unpacked to the cache first;
-# base.sh -s ARCHITECTURE prints where.
+# base.sh -s ARCHITECTURE prints where. jq is Debian 13's: that of 12 takes a quarter of a
+# second to start in a guest, and some scripts start it hundreds of times.
 
 set -e -u -o pipefail
 # shellcheck source=selftests/qemu/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=selftests/qemu/archive.sh
+. "$QEMU_DIR/archive.sh"
 
 # Packages that are taken whole, but for documentation and the like
 packages=(bash coreutils diffutils findutils grep gawk mawk sed jq kmod procps
@@ -33,8 +36,69 @@ if [ "${1-}" = -s ]; then
 	sysroot "$2"
 	exit
 fi
+# make_jq DIR: the newer jq, its libraries, among them that of C, and a program that
+# starts it with these
+make_jq()
+{
+	local deb lib=root/usr/lib/x86_64-linux-gnu
+
+	use_release trixie
+	apt_update && download "$1/deb" jq libjq1 libonig5 libc6 || return
+	(
+		cd "$1" || exit
+		for deb in deb/*.deb; do
+			dpkg-deb -x "$deb" root || exit
+		done
+		mkdir lib
+		cp root/usr/bin/jq $lib/{ld-linux-x86-64.so.2,libjq.so.1} \
+			$lib/{libonig.so.5,libc.so.6,libm.so.6} lib/ || exit
+		cat > start.c <<- END
+			#include <string.h>
+			#include <unistd.h>
+
+			int main(int argc, char **argv)
+			{
+				char *args[argc + 5];
+
+				args[0] = "/usr/lib/jq/ld-linux-x86-64.so.2";
+				args[1] = "--library-path";
+				args[2] = "/usr/lib/jq";
+				args[3] = "/usr/lib/jq/jq";
+				memcpy(args + 4, argv + 1, argc * sizeof(*argv));
+				execv(args[0], args);
+				return 127;
+			}
+		END
+		gcc -O2 -static -o start start.c &&
+			lib/ld-linux-x86-64.so.2 --library-path lib lib/jq --version > version &&
+			rm -rf deb root
+	)
+}
+
+# newer_jq: where it is, or nothing if there is none to be had
+newer_jq()
+{
+	local dir=$CACHE/jq
+
+	lock jq
+	if [ ! -e "$dir/version" ]; then
+		rm -rf "$dir" "$dir.tmp"
+		mkdir "$dir.tmp"
+		if ! make_jq "$dir.tmp" > /dev/null; then
+			msg "no newer jq for the guests, they will be slower"
+			return
+		fi
+		mv "$dir.tmp" "$dir"
+	fi
+	unlock jq
+	echo "$dir"
+}
+
 arch=${1-amd64}
+jq=
 if [ "$arch" = amd64 ]; then
+	need build
+	jq=$(newer_jq)
 	from=/
 	mapfile -t have < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' \
 		"${packages[@]}" 2> /dev/null | sed -n 's/^installed //p')
@@ -43,7 +107,7 @@ else
 	from=$(sysroot "$arch")
 	key=$from
 fi
-key=$({ echo "$key"; cat "$0"; } | sha256sum | cut -c1-16)
+key=$({ echo "$key"; cat ${jq:+"$jq/version"} "$0"; } | sha256sum | cut -c1-16)
 out=$CACHE/initramfs/base-$key.cpio
 lock initramfs
 if [ -e "$out" ]; then
@@ -121,6 +185,11 @@ sed -E 's,^/(usr/)?(bin|sbin|lib|lib64)/,/usr/\2/,; s,^/,,' "$root/list" |
 		fi
 	done | tar -C "$from" -c --no-recursion -T - | tar -C "$root" -x
 rm "$root/list"
+if [ -n "$jq" ]; then
+	cp -r "$jq/lib" "$root/usr/lib/jq"
+	rm "$root/usr/bin/jq"
+	cp "$jq/start" "$root/usr/bin/jq"
+fi
 
 # busybox fills the gaps only; what this machine's can do the other can
 [ "$arch" != amd64 ] ||
