@@ -68,13 +68,6 @@ ftq()
 	ftqos -n "$router" -b - || bail "refused"
 }
 
-# stat KEY...: of stats show
-stat()
-{
-	ftqos -n "$router" -j stats show |
-		jq -r --arg keys "$*" '[.[$keys | split(" ") | .[]]] | join(" ")'
-}
-
 # wrong_sums: packets whose checksum the server found wrong
 wrong_sums()
 {
@@ -191,7 +184,7 @@ round()
 	check_eq "$1: none came to the forward chain, the server found no sum wrong" \
 		"0 0" "$(($(slow_packets) - slow)) $(($(wrong_sums) - wrong))"
 	[ -z "${4-}" ] ||
-		check_eq "$1: dscp_set" "${4/all/$sent}" "$(stat dscp_set)"
+		check_eq "$1: dscp_set" "${4/all/$sent}" "$(counters dscp_set)"
 }
 
 # --- what a class gets -------------------------------------------------------------
@@ -290,7 +283,7 @@ phase "$down_pid" "$down"
 check_eq "trust pcp: the DSCP of the class, ECN as it was" \
 	"3 ipv4 udp 48 2 null 1"$'\n'"3 ipv6 udp 48 2 null null" "$(looks "$down" 4000)"
 check_eq "trust pcp: none came to the forward chain" "6 $slow" \
-	"$(stat dscp_set) $(slow_packets)"
+	"$(counters dscp_set) $(slow_packets)"
 ftq <<- END
 	dev del lan0
 	dev set wan0.7 trust dscp
@@ -365,10 +358,10 @@ large()
 			paste -s -d:)"
 	check_eq "$1: as many were counted as the flows have packets" \
 		"$(ftqos -n "$router" -j flow show iif lan0 | jq 'map(.packets) | add')" \
-		"$(stat dscp_set)"
+		"$(counters dscp_set)"
 	[ "$1" = "in one piece" ] ||
 		check_eq "$1: as many as were seen on the wire" "$(last_phase "$up" |
-			jq 'select(.dport == 5000) | 1' | wc -l)" "$(stat dscp_set)"
+			jq 'select(.dport == 5000) | 1' | wc -l)" "$(counters dscp_set)"
 }
 large "in one piece"
 check "... some are" jq -es 'any(.dport == 5000 and .frame > 3000)' <(last_phase "$up")
@@ -390,7 +383,7 @@ phase "$up_pid" "$up"
 pkt_stop "$in_pid"
 check_eq "lists: nothing comes to the forward chain" "$slow" "$(slow_packets)"
 check "lists: there were some" jq -es 'any(.dport == 5000 and .frame > 2000)' "$conf"
-check_eq "lists: on the wire as many are rewritten as were counted" "$(stat dscp_set)" \
+check_eq "lists: on the wire as many are rewritten as were counted" "$(counters dscp_set)" \
 	"$(last_phase "$up" | jq 'select(.dport == 5000 and .dscp == 34) | 1' | wc -l)"
 in_ns "$router" ethtool -K lan0 gro off rx-gro-list off > /dev/null
 
@@ -418,7 +411,7 @@ slow()
 		"$({ all_ecn 34 "${3-5}" udp; all_ecn 46 "${4-4}" udp; } | sort)" \
 		"$(looks "$up" 9)"
 	check_eq "$1: dscp_set, all by the forward chain" "$2 32" \
-		"$(stat dscp_set) $(($(slow_packets) - slow))"
+		"$(counters dscp_set) $(($(slow_packets) - slow))"
 }
 slow "scope all" 32
 round "scope all, offloaded packets" 34 5 all

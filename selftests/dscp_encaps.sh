@@ -36,8 +36,10 @@ maps()
 # counted: what was rewritten, and what was offloaded
 counted()
 {
-	ftqos -n "$router" -j stats show |
-		jq -r '"\(.dscp_set) of \(.offloaded_packets)"'
+	local out
+
+	out=$(counters dscp_set offloaded_packets)
+	echo "${out/ / of }"
 }
 
 # leaves NAME TAGS: four flows' packets leave with these, and with the maps' DSCPs
@@ -57,7 +59,7 @@ leaves()
 	check_eq "$1: towards the server" "$(all_kinds "$2 26")" \
 		"$(those "up in" "$saw")"
 	check_eq "$1: towards the client" "$(all_kinds 16)" "$(those "down in" "$saw")"
-	n=$(ftqos -n "$router" -j stats show | jq .offloaded_packets)
+	n=$(counters offloaded_packets)
 	check "$1: they were many" test "$n" -ge 24
 	check_eq "$1: all were counted" "$n of $n" "$(counted)"
 }
@@ -83,7 +85,7 @@ large()
 	check "$1: they came in large ones" jq -es --argjson p "$encaps_port" \
 		'any(.sport == $p and .dir == "out" and .len > 2000)' \
 		<(last_phase "$down_cap")
-	n=$(ftqos -n "$router" -j stats show | jq .offloaded_packets)
+	n=$(counters offloaded_packets)
 	check "$1: they were many" test "$n" -ge 80
 	check_eq "$1: all were counted" "$n of $n" "$(counted)"
 }
@@ -147,7 +149,7 @@ slow()
 check_eq "PPPoE, scope all: DSCP and PCP by the DSCP that they came with" \
 	"4 true 4 46 2 1"$'\n'"3 true 5 34 1 1" "$(slow "$up_cap")"
 check_eq "PPPoE, scope all: each was counted once" 7 \
-	"$(ftqos -n "$router" -j stats show | jq .dscp_set)"
+	"$(counters dscp_set)"
 # Of two classes with the same DSCP and priority behind it nobody knows which it was
 ftqos -n "$router" map set wire cs1 dscp af41 prio 5 pcp 1
 phase "$up_pid" "$up_cap"
@@ -264,7 +266,7 @@ for bound in br0 wan0 any; do
 	phase "$up_pid" "$up_cap"
 	check_eq "a bridge, $bound is bound: routed and bridged packets, each once" \
 		"10 false null 34 0 1"$'\n'"10 false null 46 0 1 20" \
-		"$(slow "$up_cap") $(ftqos -n "$router" -j stats show | jq .dscp_set)"
+		"$(slow "$up_cap") $(counters dscp_set)"
 	# Nobody has this address: a copy goes to each port
 	phase "$up_pid" "$up_cap"
 	# shellcheck disable=SC2086 # words

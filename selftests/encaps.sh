@@ -84,7 +84,7 @@ pcp_from()
 # cleared: how many packets were taken only because their tag was made to match
 cleared()
 {
-	ftqos -n "$router" -j stats show | jq .ingress_pcp_cleared
+	counters ingress_pcp_cleared
 }
 
 # open_kinds NAME: four new flows, which are then offloaded. The first packets

@@ -389,9 +389,11 @@ hooks_placed()
 
 hooks_are_placed()
 {
-	ftqos -n "$router" -j status |
-		jq -e '(.devices | length) == 0 or
-			all(.flowtables[]; .state != "unhooked")' > /dev/null
+	local out
+
+	out=$(ftqos -n "$router" -j status) || return
+	out=${out//[[:space:]]/}
+	[[ $out == *'"devices":[]'* || $out != *'"state":"unhooked"'* ]]
 }
 
 # slow_packets: how many packets the router forwarded on the slow path
@@ -402,6 +404,19 @@ slow_packets()
 	out=$(in_ns "$router" nft list counter inet ftq slow)
 	out=${out#*packets }
 	echo "${out%% *}"
+}
+
+# counters KEY...: of the router, as "ftqos stats show" names them
+counters()
+{
+	local key out=() text
+
+	text=$(ftqos -n "$router" -j stats show)
+	for key; do
+		[[ $text =~ \"$key\":\ *([0-9]+) ]] || bail "no counter $key"
+		out+=("${BASH_REMATCH[1]}")
+	done
+	echo "${out[*]}"
 }
 
 # offloaded [PROTO [PORT [FAMILY]]]: the router has an offloaded flow of that
@@ -687,5 +702,9 @@ keep_flows()
 # mac_of NS DEV
 mac_of()
 {
-	ip -n "$1" -j link show dev "$2" | jq -r '.[0].address'
+	local out
+
+	out=$(ip -n "$1" link show dev "$2")
+	out=${out#*link/* }
+	echo "${out%% *}"
 }

@@ -109,13 +109,6 @@ ftq()
 	hooks_placed
 }
 
-# stat KEY...: these counters
-stat()
-{
-	ftqos -n "$router" -j stats show |
-		jq -r --arg keys "$*" '[.[$keys | split(" ") | .[]]] | join(" ")'
-}
-
 # seen FILE "sport|dport" PORT SENT BANDS: the frames of the last phase that have that
 # port, "DSCP PCP BAND" if all are alike. More than that if they are not, or if not all
 # that were sent came, or went through the bands.
@@ -197,7 +190,7 @@ same()
 	check_eq "$name: after" "$wanted, 0 slow" \
 		"there $there, back $back, $slow slow"
 	check_eq "$name: offloaded, and learned" "$((count * 2)) $5" \
-		"$(stat offloaded_packets learned)"
+		"$(counters offloaded_packets learned)"
 	check "$name: conntrack says so still" flow_offloaded "$2" $sport "$4"
 }
 

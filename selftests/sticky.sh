@@ -108,8 +108,7 @@ ftq()
 
 stat()
 {
-	ftqos -n "$router" -j stats show |
-		jq -r --arg keys "$*" '[.[$keys | split(" ") | .[]]] | join(" ")'
+	counters "$@"
 }
 
 # frames PORT COUNT [TOS [FAMILY [SPORT]]]: arguments for pkt, from the client
