@@ -125,10 +125,21 @@ offload()
 		check "$1: flow $name is offloaded" busywait 10 offloaded udp \
 			"${name%.*}" "$([ "${name#*.}" = 6 ] && echo ipv6 || echo ipv4)"
 	done
+	# New devices change routes a moment later, which ends flows once
+	busywait 10 all_fast || bail "flows do not stay offloaded"
 	# Of each device the queue is as the recipe left it, whatever came first
 	phase "$up_pid" "$up"
 	phase "$down_pid" "$down"
 	before=$(slow_packets)
+}
+
+# all_fast: a packet and an answer of each flow, none on the slow path
+all_fast()
+{
+	local slow
+
+	slow=$(slow_packets)
+	talk "ping 1 64 *" && [ "$slow" = "$(slow_packets)" ]
 }
 
 # last FILE: the last phase's packets
