@@ -81,9 +81,24 @@ static int take_dev(int *argc, char ***argv, char *name)
 	return parse_dev_name(*(*argv)++, name);
 }
 
+static const char *const set_words[] = { "map", "trust", "scope", "sticky", "absent" };
+
+static bool is_set_word(const char *s)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(set_words); i++)
+		if (!strcmp(s, set_words[i]))
+			return true;
+	return false;
+}
+
+#define MASK_IS								\
+	"MASK is the six bits, side by side, of the conntrack mark that are the class, as 0xfc or 0xfc0000"
+
 /*
- * The masks that may follow trust ctmark: numbers, which no other word begins like.
- * Return: ST_OK, and how many there are in *n.
+ * What follows trust ctmark: MASK, and STATEMASK if there is a number, which no other
+ * word begins like. Return: ST_OK, and how many there are in *n.
  */
 static int parse_ctmark(int argc, char **argv, struct dev_change *c, int *n)
 {
@@ -91,15 +106,18 @@ static int parse_ctmark(int argc, char **argv, struct dev_change *c, int *n)
 	int err;
 
 	*n = 0;
-	if (argc < 1 || !isdigit((unsigned char)argv[0][0]))
-		return ST_OK;
+	if (argc < 1 || is_set_word(argv[0]))
+		return usage_error("trust ctmark needs a MASK: " MASK_IS);
+	if (!isdigit((unsigned char)argv[0][0]))
+		return usage_error("mask \"%s\" is not a number (0x..., or decimal): " MASK_IS,
+				   argv[0]);
 	err = parse_u32("mask", argv[0], 0, UINT32_MAX, &c->ctmark_mask);
 	if (err)
 		return err;
 	while (class < c->ctmark_mask && class << 1 > class)
 		class <<= 1;
 	if (class != c->ctmark_mask)
-		return usage_error("mask %s is not six bits side by side, as 0xfc", argv[0]);
+		return usage_error("mask %s is not six bits side by side: " MASK_IS, argv[0]);
 	c->named |= DEV_CTMARK;
 	*n = 1;
 
@@ -129,6 +147,8 @@ int parse_dev_set(int argc, char **argv, struct dev_change *c)
 		uint32_t bit;
 		int masks;
 
+		if (!is_set_word(word))
+			return usage_error("unknown word \"%s\"", word);
 		if (!strcmp(word, "map"))
 			bit = DEV_MAP;
 		else if (!strcmp(word, "trust"))
@@ -137,10 +157,8 @@ int parse_dev_set(int argc, char **argv, struct dev_change *c)
 			bit = DEV_SCOPE;
 		else if (!strcmp(word, "sticky"))
 			bit = DEV_STICKY;
-		else if (!strcmp(word, "absent"))
-			bit = DEV_ABSENT;
 		else
-			return usage_error("unknown word \"%s\"", word);
+			bit = DEV_ABSENT;
 		if (c->named & bit)
 			return usage_error("%s is given twice", word);
 		c->named |= bit;

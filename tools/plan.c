@@ -169,7 +169,7 @@ int plan_dev_set(struct plan *p, int argc, char **argv)
 	if (c.named & DEV_TRUST) {
 		d->c.trust = c.trust;
 		d->trust_line = where.line;
-		/* Without masks those stay that are there, but not with another trust. */
+		/* It always comes with masks, any other trust without them. */
 		if (c.trust != NF_FLOW_QOS_TRUST_CTMARK)
 			d->c.named &= ~(uint32_t)DEV_CTMARK;
 	}

@@ -101,10 +101,16 @@ static void ctmarks(void)
 {
 	struct dev_change c;
 
-	CHECK_INT(dev_words("eth0 trust ctmark", &c), ST_OK);
-	CHECK_INT(c.trust, NF_FLOW_QOS_TRUST_CTMARK);
-	CHECK_INT(c.named, DEV_TRUST);
+	CHECK_ERROR(dev_words("eth0 trust ctmark", &c), ST_USAGE,
+		    "needs a MASK: MASK is the six bits, side by side");
+	CHECK_ERROR(dev_words("eth0 trust ctmark scope all", &c), ST_USAGE,
+		    "trust ctmark needs a MASK: ");
+	CHECK_ERROR(dev_words("eth0 trust ctmark fc", &c), ST_USAGE,
+		    "mask \"fc\" is not a number (0x..., or decimal): MASK is the six bits");
+	CHECK_ERROR(dev_words("eth0 trust ctmark 0xff", &c), ST_USAGE,
+		    "mask 0xff is not six bits side by side: MASK is the six bits");
 	CHECK_INT(dev_words("eth0 trust ctmark 0xfc scope all", &c), ST_OK);
+	CHECK_INT(c.trust, NF_FLOW_QOS_TRUST_CTMARK);
 	CHECK_INT(c.named, DEV_TRUST | DEV_CTMARK | DEV_SCOPE);
 	CHECK_INT(c.ctmark_mask, 0xfc);
 	CHECK_INT(c.ctmark_statemask, 0);
@@ -508,10 +514,10 @@ static void plans(void)
 	CHECK_INT(p.ndevs, 0);
 	plan_free(&p);
 	/* Masks stay until they are named again, or the trust is another. */
-	CHECK_INT(read_text(&p, "dev set a trust ctmark 0xfc 1\ndev set a trust ctmark\n"
+	CHECK_INT(read_text(&p, "dev set a trust ctmark 0xfc 1\ndev set a scope all\n"
 			    "dev set b trust ctmark 0xfc 1\ndev set b trust ctmark 0x3f\n"
 			    "dev set c trust ctmark 0xfc\ndev set c trust pcp\n"), ST_OK);
-	CHECK_INT(p.devs[0].c.named, DEV_TRUST | DEV_CTMARK);
+	CHECK_INT(p.devs[0].c.named, DEV_TRUST | DEV_CTMARK | DEV_SCOPE);
 	CHECK_INT(p.devs[0].c.ctmark_statemask, 1);
 	CHECK_INT(p.devs[1].c.ctmark_mask, 0x3f);
 	CHECK_INT(p.devs[1].c.ctmark_statemask, 0);
