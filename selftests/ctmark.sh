@@ -313,8 +313,14 @@ check_eq "save" \
 ftqos -n "$router" dev set lan0 scope all
 check_eq "what else is set leaves the masks" '["ctmark",16515072,128]' \
 	"$(shown lan0)"
-ftqos -n "$router" dev set lan0 trust ctmark
-check_eq "trust ctmark alone, too" '["ctmark",16515072,128]' "$(shown lan0)"
+for words in "" " scope all" " fc" " 0xff"; do
+	# shellcheck disable=SC2086 # words
+	out=$(ftqos -n "$router" dev set lan0 trust ctmark$words 2>&1)
+	check_eq "no mask: 'trust ctmark$words' is bad usage" "1 yes" \
+		"$? $(grep -q '^Error: .*MASK is the six bits' <<< "$out" && echo yes ||
+			echo "$out")"
+done
+check_eq "and changes nothing" '["ctmark",16515072,128]' "$(shown lan0)"
 ftqos -n "$router" dev set lan0 trust ctmark 63
 check_eq "a mask alone forgets the statemask" '["ctmark",63,null]' "$(shown lan0)"
 saved=$(ftqos -n "$router" save)
