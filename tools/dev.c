@@ -41,6 +41,17 @@ const char *trust_name(uint32_t trust)
 	return trust < ARRAY_SIZE(trusts) ? trusts[trust] : "unknown";
 }
 
+const char *trust_text(const struct dev *dev, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "%s", trust_name(dev->trust));
+
+	if (dev->ctmark_mask)
+		n += snprintf(buf + n, size - (size_t)n, " 0x%x", dev->ctmark_mask);
+	if (dev->ctmark_statemask)
+		snprintf(buf + n, size - (size_t)n, " 0x%x", dev->ctmark_statemask);
+	return buf;
+}
+
 const char *scope_name(uint32_t scope)
 {
 	return scope < ARRAY_SIZE(scopes) ? scopes[scope] : "unknown";

@@ -120,6 +120,9 @@ int parse_dev_name(const char *s, char *name);
 int parse_dev_set(int argc, char **argv, struct dev_change *c);
 void put_dev_change(struct msg *m, const struct dev_change *c);
 const char *trust_name(uint32_t trust);
+/* With its masks, as dev set takes it. */
+#define TRUST_TEXT_MAX 32
+const char *trust_text(const struct dev *dev, char *buf, size_t size);
 const char *scope_name(uint32_t scope);
 const char *sticky_name(uint32_t sticky);
 const char *dev_state_name(uint32_t state);

@@ -44,6 +44,7 @@ static void text_time(uint64_t ms)
 
 static void text_event(const char *name, const struct nlmsghdr *nlh)
 {
+	char trust[TRUST_TEXT_MAX];
 	struct limits limits;
 	struct dev dev;
 	struct map map;
@@ -69,7 +70,8 @@ static void text_event(const char *name, const struct nlmsghdr *nlh)
 		out_text("%s %s", name, dev.name);
 		if (dev.map[0])
 			out_text(" map %s trust %s scope %s", dev.map,
-				 trust_name(dev.trust), scope_name(dev.scope));
+				 trust_text(&dev, trust, sizeof(trust)),
+				 scope_name(dev.scope));
 		if (dev.map[0] && dev.sticky)
 			out_text(" sticky %s", sticky_name(dev.sticky));
 		if (dev.state != UINT32_MAX)

@@ -67,14 +67,12 @@ static void save_map(FILE *f, const struct map *map)
 
 static void save_dev(FILE *f, const struct dev *d)
 {
+	char trust[TRUST_TEXT_MAX];
+
 	fputs("dev set ", f);
 	word_write(f, d->name);
-	fprintf(f, " map %s trust %s", d->map, trust_name(d->trust));
-	if (d->ctmark_mask)
-		fprintf(f, " 0x%x", d->ctmark_mask);
-	if (d->ctmark_statemask)
-		fprintf(f, " 0x%x", d->ctmark_statemask);
-	fprintf(f, " scope %s", scope_name(d->scope));
+	fprintf(f, " map %s trust %s scope %s", d->map,
+		trust_text(d, trust, sizeof(trust)), scope_name(d->scope));
 	if (d->sticky)
 		fprintf(f, " sticky %s", sticky_name(d->sticky));
 	fputs(strcmp(d->name, "any") ? " absent\n" : "\n", f);
