@@ -169,6 +169,17 @@ for words in 'map-set voice' 'map-del other' 'dev-set wan0' 'dev-del lan0'; do
 	done
 	check "$words: text" busywait 10 in_text "$words"
 done
+ftqos -n "$router" dev set wan0 trust ctmark 0xfc0000 0x80 || bail "cannot configure"
+check "masks: text" busywait 10 in_text \
+	"dev-set wan0 map voice trust ctmark 0xfc0000 0x80 scope offloaded state "
+masks()
+{
+	jq -es 'any(.event == "dev-set" and .dev == "wan0" and
+		.ctmark_mask == 16515072 and .ctmark_statemask == 128)' "$1"
+}
+for file in json config; do
+	check "masks: $file" busywait 10 masks "$tmp/$file"
+done
 check_eq "without the word flows there are none" "" \
 	"$(grep -o flow-new "$tmp/config")$(grep -o flow-end "$tmp/config")"
 
