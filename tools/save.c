@@ -71,10 +71,10 @@ static void save_dev(FILE *f, const struct dev *d)
 
 	fputs("dev set ", f);
 	word_write(f, d->name);
-	fprintf(f, " map %s trust %s scope %s", d->map,
-		trust_text(d, trust, sizeof(trust)), scope_name(d->scope));
-	if (d->sticky)
-		fprintf(f, " sticky %s", sticky_name(d->sticky));
+	/* All of it: with -b the binding may be there, and keeps what is not named. */
+	fprintf(f, " map %s trust %s scope %s sticky %s", d->map,
+		trust_text(d, trust, sizeof(trust)), scope_name(d->scope),
+		sticky_name(d->sticky));
 	fputs(strcmp(d->name, "any") ? " absent\n" : "\n", f);
 }
 
