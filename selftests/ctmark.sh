@@ -308,7 +308,7 @@ check_eq "dev show: numbers in JSON" '["ctmark",16515072,128]' "$(shown lan0)"
 check_eq "dev show: bits in text" "ctmark 0xfc0000 0x80" \
 	"$(ftqos -n "$router" dev show lan0 | awk 'NR == 2 { print $4, $5, $6 }')"
 check_eq "save" \
-	"dev set lan0 map default trust ctmark 0xfc0000 0x80 scope offloaded absent" \
+	"dev set lan0 map default trust ctmark 0xfc0000 0x80 scope offloaded sticky off absent" \
 	"$(ftqos -n "$router" save | grep 'set lan0')"
 ftqos -n "$router" dev set lan0 scope all
 check_eq "what else is set leaves the masks" '["ctmark",16515072,128]' \

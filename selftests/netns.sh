@@ -215,7 +215,7 @@ if unshare -rn true 2> /dev/null; then
 		"$(grep -c "$above" "$tmp/out")"
 	check_eq "... with status 2" 2 "$(grep -c -x 'status 2' "$tmp/out")"
 	check "... so that nothing was changed" \
-		grep -x 'dev set d0 map own trust dscp scope offloaded absent' \
+		grep -x 'dev set d0 map own trust dscp scope offloaded sticky off absent' \
 		"$tmp/out"
 	check "a container's root sees its flows" grep -x flows "$tmp/out"
 	check_eq "a container's root cannot change the namespace it came from" 2 \

@@ -211,6 +211,7 @@ show()
 check_eq "it is off at first" "m dscp offloaded off" "$(show)"
 check_not "... of which text says nothing" grep -q STICKY \
 	<(ftqos -n "$router" dev show wan0.7)
+off=$(ftqos -n "$router" save | grep '^dev set wan0.7 ')
 decided "off, meta priority" 6001 "0 5 5" "0 0 0"
 ftqos -n "$router" dev set wan0.7 sticky on || bail "refused"
 check_eq "it is on" "m dscp offloaded on" "$(show)"
@@ -221,6 +222,10 @@ check "save has it" grep -qx \
 ftqos -n "$router" dev set wan0.7 sticky all
 ftqos -n "$router" restore "$conf" || bail "cannot restore"
 check_eq "restore brings it back" "$(cat "$conf")" "$(ftqos -n "$router" save)"
+ftq <<< "$off"
+check_eq "the line that was saved while it was off turns it off" "m dscp offloaded off" \
+	"$(show)"
+ftqos -n "$router" dev set wan0.7 sticky on
 hooks_placed
 out=$(ftqos -n "$router" dev set wan0.7 sticky maybe 2>&1)
 check_eq "another word is bad usage" 1 $?
