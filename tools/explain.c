@@ -3,10 +3,9 @@
  * ftqos flow explain: one flow, step by step. This gathers what the module,
  * conntrack, the devices and the routes say; explain_steps.c makes steps of it.
  */
-#include <arpa/inet.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
-#include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -240,64 +239,6 @@ static void read_conntrack(struct facts *f)
 		f->ct_timeout = full_timeout(f->ct.entry);
 }
 
-/* The route */
-
-static int store_route(const struct nlmsghdr *nlh, void *data)
-{
-	uint32_t *oif = data;
-	struct nlattr *a;
-
-	if (nlh->nlmsg_type != RTM_NEWROUTE)
-		return MNL_CB_OK;
-	mnl_attr_for_each(a, nlh, sizeof(struct rtmsg))
-		if (mnl_attr_get_type(a) == RTA_OIF)
-			*oif = attr_u32(a, 0);
-	return MNL_CB_STOP;
-}
-
-/* Where the kernel would forward it to; as 'ip route get ... iif' asks. */
-static uint32_t ask_route(const struct facts *f)
-{
-	char buf[1024];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct tuple to = f->tuple;
-	struct mnl_socket *sock;
-	size_t size = to.family == AF_INET ? 4 : 16;
-	struct rtmsg *rtm;
-	uint32_t oif = 0;
-	ssize_t n;
-
-	/* Destinations are translated before the route is looked up, sources after. */
-	if (f->ct.entry) {
-		struct tuple nat = ct_after_nat(f->ct.entry, f->ct.dir);
-
-		memcpy(to.dst, nat.dst, sizeof(to.dst));
-	}
-	nlh->nlmsg_type = RTM_GETROUTE;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	nlh->nlmsg_seq = 1;
-	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-	rtm->rtm_family = (unsigned char)to.family;
-	rtm->rtm_dst_len = (unsigned char)(8 * size);
-	rtm->rtm_src_len = (unsigned char)(8 * size);
-	mnl_attr_put(nlh, RTA_DST, size, to.dst);
-	mnl_attr_put(nlh, RTA_SRC, size, to.src);
-	mnl_attr_put_u32(nlh, RTA_IIF, network_device(f));
-
-	sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!sock)
-		return 0;
-	if (!mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) &&
-	    mnl_socket_sendto(sock, nlh, nlh->nlmsg_len) > 0) {
-		n = mnl_socket_recvfrom(sock, buf, sizeof(buf));
-		if (n > 0)
-			mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(sock),
-				   store_route, &oif);
-	}
-	mnl_socket_close(sock);
-	return oif;
-}
-
 /* The answer */
 
 /* Nobody knows it: say so, and where it may be a mistake, which. */
@@ -365,8 +306,7 @@ static int explain(struct facts *f)
 	if (!f->found && !f->elsewhere && !f->ct.entry && !f->ct.ambiguous &&
 	    !f->ct_unread[0])
 		return unknown(f);
-	if (!f->found)
-		f->route_oif = ask_route(f);
+	ask_route(f);
 	make_steps(f, &steps);
 	out_begin();
 	print_steps(&steps);

@@ -15,6 +15,14 @@ struct question {
 	uint32_t iif;
 };
 
+/* What the kernel says of the way of a packet. */
+struct route {
+	uint32_t oif;		/* 0: not known */
+	uint8_t type;		/* RTN_*, RTN_UNSPEC: there was no answer, or an error */
+	int err;		/* its errno, 0: none */
+	uint32_t mark;		/* by this one it is, and would be another without; 0: none */
+};
+
 struct facts {
 	struct question q;
 	struct tuple tuple;	/* the question's, with the ports of what was found */
@@ -33,7 +41,7 @@ struct facts {
 	/* Seconds that conntrack gave such an entry at its last packet; 0: not known. */
 	uint32_t ct_timeout;
 
-	uint32_t route_oif;	/* of a flow that the module does not have; 0: not known */
+	struct route route;	/* as packets are routed now */
 };
 
 /*
@@ -73,6 +81,11 @@ bool enters_through(const struct facts *f, const struct flow *flow);
 const char *link_name(const struct facts *f, uint32_t ifindex);
 /* Is the warning about devices of the flow, or about none alone? */
 bool warning_concerns(const struct facts *f, const char *text);
+
+/* explain_route.c */
+void ask_route(struct facts *f);
+/* Why such a packet is not forwarded; NULL: it is, or that is not known. */
+const char *route_ends(const struct route *route);
 
 /* explain_steps.c */
 void make_steps(const struct facts *f, struct steps *steps);

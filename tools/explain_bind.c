@@ -141,8 +141,8 @@ struct decider decider_in(const struct facts *f)
 struct decider decider_out(const struct facts *f)
 {
 	if (!f->found)
-		return f->route_oif ? decider_at(f, f->route_oif) :
-		       (struct decider){ .dev = NULL };
+		return f->route.oif && !route_ends(&f->route) ?
+		       decider_at(f, f->route.oif) : (struct decider){ .dev = NULL };
 	/* The module says it. Where no binding did it does not say where to. */
 	return f->flow.oif ? decider_at(f, f->flow.oif) : (struct decider){ .dev = NULL };
 }

@@ -92,6 +92,8 @@ static void add_not_found(const struct facts *f, struct steps *steps)
 	if (f->elsewhere)
 		s = add(steps, "flow", "there is one that enters through %s: ask with 'iif %s'",
 			link_name(f, f->elsewhere), link_name(f, f->elsewhere));
+	else if (route_ends(&f->route) && !(status & IPS_OFFLOAD))
+		s = add(steps, "flow", "%s", route_ends(&f->route));
 	else if (!f->s.devs.n)
 		s = add(steps, "flow", "no device is bound, so no packet is looked at: 'ftqos dev set DEV'");
 	else if (!f->limits.flow_limit)
@@ -167,16 +169,28 @@ static void add_conntrack(const struct facts *f, struct steps *steps)
 	set_text(add(steps, "nat", "what it leaves with"), text);
 }
 
+/* Where a route was taken that only marked packets have. */
+static void by_mark(const struct facts *f, bool leaves, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (leaves && !f->found && f->route.mark)
+		snprintf(buf, size, " (if packets have conntrack's mark 0x%x)",
+			 f->route.mark);
+}
+
 static void add_binding(const struct facts *f, struct steps *steps, const char *name,
 			const char *verb, const struct decider *d)
 {
 	const char *dev = link_name(f, d->ifindex);
-	char how[96];
+	char how[192], mark[96];
 
+	by_mark(f, !strcmp(verb, "leaves"), mark, sizeof(mark));
 	if (!d->dev) {
 		if (d->ifindex)
-			add(steps, name, "it %s through %s, which no binding covers",
-			    verb, dev);
+			add(steps, name, "it %s through %s%s, which no binding covers",
+			    verb, dev, mark);
+		else if (!f->found && route_ends(&f->route))
+			add(steps, name, "%s", route_ends(&f->route));
 		else
 			add(steps, name, f->found ?
 			    "no binding covers the device that the last packet left through" :
@@ -185,9 +199,9 @@ static void add_binding(const struct facts *f, struct steps *steps, const char *
 		return;
 	}
 	if (d->by == BY_OWN)
-		snprintf(how, sizeof(how), "it %s through it", verb);
+		snprintf(how, sizeof(how), "it %s through it%s", verb, mark);
 	else
-		snprintf(how, sizeof(how), "it %s through %s, %s", verb, dev,
+		snprintf(how, sizeof(how), "it %s through %s%s, %s", verb, dev, mark,
 			 d->by == BY_ABOVE ? "below that" :
 			 d->by == BY_BELOW ? "above that" : "which has none of its own");
 	set_text(add(steps, name, "%s; %s%s%s", how, dev_state_name(d->dev->state),

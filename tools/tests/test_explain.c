@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Conntrack's entries, and the steps of an explanation, from what is made up. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -200,14 +202,14 @@ static void deciders(void)
 	f.q.iif = WAN7;
 	CHECK_STR(in(&f), "wan0");
 	CHECK_INT(network_device(&f), WAN7);
-	f.route_oif = WAN8;
+	f.route.oif = WAN8;
 	CHECK_STR(out(&f, 0), "wan0");
 	f.q.iif = LAN0;
 	CHECK_INT(network_device(&f), BR);
 
 	/* One of two ports is bound: it depends. */
 	bind_dev(&f, "lan0", LAN0);
-	f.route_oif = BR;
+	f.route.oif = BR;
 	CHECK_STR(out(&f, 0), "lan0");
 	bind_dev(&f, "lan1", LAN1);
 	CHECK_STR(out(&f, 0), "none");
@@ -351,6 +353,47 @@ static void learned(void)
 	CHECK_STR(value(&f, "prio"), "65552");
 }
 
+static void routes(void)
+{
+	static const struct {
+		uint8_t type;
+		int err;
+		const char *words;
+	} ends[] = {
+		{ RTN_LOCAL, 0, "it is for the router itself" },
+		{ RTN_MULTICAST, 0, "more than one receiver" },
+		{ 0, EHOSTUNREACH, "says unreachable" },
+		{ 0, EACCES, "says prohibit" },
+		{ 0, EINVAL, "says blackhole" },
+		{ 0, ENETUNREACH, "there is no route" },
+	};
+	struct ct_entry entry = { .status = IPS_CONFIRMED };
+	struct facts f;
+	size_t i;
+
+	begin(&f);
+	bind_dev(&f, "any", 0);
+	f.ct.entry = &entry;
+	f.limits.flow_limit = 1;
+	f.q.iif = LAN0;
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		/* That the way to the router leads through lo is nobody's business. */
+		f.route = (struct route){ WAN, ends[i].type, ends[i].err, 0 };
+		CHECK_STR(value(&f, "oif-binding"), "none");
+		CHECK(strstr(reason(&f, "oif-binding"), ends[i].words));
+		CHECK(strstr(reason(&f, "flow"), ends[i].words));
+	}
+	f.route = (struct route){ WAN, RTN_UNICAST, 0, 0 };
+	CHECK_STR(value(&f, "oif-binding"), "any");
+	CHECK(!strstr(reason(&f, "oif-binding"), "mark"));
+	CHECK(!strstr(reason(&f, "flow"), "router itself"));
+	f.route.mark = 0xb8;
+	CHECK(strstr(reason(&f, "oif-binding"), "if packets have conntrack's mark 0xb8"));
+	CHECK(!strstr(reason(&f, "iif-binding"), "mark"));
+	f.route = (struct route){ .type = RTN_UNSPEC };
+	CHECK_STR(reason(&f, "oif-binding"), "the device that it leaves through is not known");
+}
+
 static void paths(void)
 {
 	struct ct_entry entry = { .status = IPS_OFFLOAD };
@@ -402,6 +445,7 @@ const struct test explain_tests[] = {
 	{ "which warnings concern a flow", concerned },
 	{ "explain: classes from marks", marks },
 	{ "explain: what was learned", learned },
+	{ "explain: where the route leads", routes },
 	{ "explain: which path the last packet took", paths },
 	{ NULL, NULL },
 };
