@@ -304,6 +304,37 @@ explain "${up[@]}"
 check_eq "the last packet was slow" "found not offloaded slow" "$(val flow conntrack path)"
 check "... conntrack's timeout says so" grep -q "conntrack's timeout" <(from path)
 
+# --- where the route leads ---------------------------------------------------------
+
+# leads WHAT REGEX: the reason of oif-binding; then no rule of ours is left
+leads()
+{
+	explain "${slow[@]}"
+	check "route: $1" grep -q "$2" <(from oif-binding)
+	ip -n "$router" rule flush priority 100 2> /dev/null
+}
+ip -n "$router" route add default dev other0 table 101 || bail "no other route"
+leads "the usual one" "through it$"
+ip -n "$router" rule add priority 100 ipproto udp dport 5001 table 101 ||
+	bail "no rule by ports"
+leads "a rule by protocol and port" "through other0, which no binding covers"
+ip -n "$router" rule add priority 100 fwmark 0xb8 table 101 || bail "no rule by mark"
+leads "a rule by mark" "through other0 (if packets have conntrack's mark 0xb8), which no"
+for type in unreachable prohibit blackhole; do
+	ip -n "$router" route add $type "$wan4.2" || bail "no route $type"
+	leads $type "not forwarded: the route says $type"
+	check "... so that nothing is offloaded" grep -q "route says $type" <(from flow)
+	ip -n "$router" route del $type "$wan4.2"
+done
+pkt "$client" send "$lan4.1" --sport 4009 --dport 9 + \
+	send "$lan6:1" --sport 4009 --dport 9
+for at in "$lan4." "$lan6:"; do
+	explain proto udp src "${at}2" sport 4009 dst "${at}1" dport 9 iif lan0
+	check_eq "for the router itself: ${at}1" "not found none" "$(val flow oif-binding)"
+	check "... is told" grep -q "for the router itself" <(from flow)
+	check "... instead of a device" grep -q "for the router itself" <(from oif-binding)
+done
+
 # --- warnings ----------------------------------------------------------------------
 
 ftq <<- END
