@@ -65,6 +65,13 @@ void steps_free(struct steps *steps)
 	memset(steps, 0, sizeof(*steps));
 }
 
+/* A TCP connection that ends, or has ended. */
+static bool tcp_ended(const struct ct_entry *entry)
+{
+	return entry->tcp_state >= TCP_CONNTRACK_FIN_WAIT &&
+	       entry->tcp_state <= TCP_CONNTRACK_CLOSE;
+}
+
 static bool on_flowtable(const struct facts *f)
 {
 	struct link_set set = { 0 };
@@ -103,6 +110,8 @@ static void add_not_found(const struct facts *f, struct steps *steps)
 			f->q.dev);
 	else if (status & IPS_HW_OFFLOAD)
 		s = add(steps, "flow", "the hardware forwards it: its packets reach no map");
+	else if (f->ct.entry && !(status & IPS_OFFLOAD) && tcp_ended(f->ct.entry))
+		s = add(steps, "flow", "the connection has ended: no flowtable takes what comes of it");
 	else if (f->ct.entry && !(status & IPS_OFFLOAD))
 		s = add(steps, "flow", "it is not offloaded: 'flow add' in nft's forward chain has to see it%s",
 			status & IPS_SEEN_REPLY ? "" : ", and it has not had an answer yet");
@@ -221,6 +230,52 @@ static struct maybe class_of_mark(const struct dev *dev, uint32_t mark)
 	return class;
 }
 
+/* Does the last packet say that the mark, or the trust, was another when it came? */
+static bool mark_was_another(const struct facts *f, const struct maybe *of_mark)
+{
+	uint32_t source = f->flow.source.v;
+
+	if (!f->found || !f->flow.source.there)
+		return false;
+	if (!of_mark->there)
+		return source == NF_FLOW_QOS_SOURCE_CTMARK;
+	return source == NF_FLOW_QOS_SOURCE_DSCP || f->flow.class != of_mark->v;
+}
+
+static bool trust_was_another(const struct facts *f, uint32_t trust)
+{
+	switch (f->flow.source.v) {
+	case NF_FLOW_QOS_SOURCE_DSCP:
+		return trust != NF_FLOW_QOS_TRUST_DSCP && trust != NF_FLOW_QOS_TRUST_CTMARK;
+	case NF_FLOW_QOS_SOURCE_PCP:
+		return trust != NF_FLOW_QOS_TRUST_PCP;
+	case NF_FLOW_QOS_SOURCE_NONE:
+		return trust != NF_FLOW_QOS_TRUST_NONE;
+	case NF_FLOW_QOS_SOURCE_CTMARK:
+		return trust != NF_FLOW_QOS_TRUST_CTMARK;
+	}
+	/* That of what was learned does not tell. */
+	return false;
+}
+
+static void add_mark(const struct facts *f, struct steps *steps, const struct dev *dev,
+		     const struct maybe *of_mark)
+{
+	const char *was = mark_was_another(f, of_mark) ?
+			  "; that was another when the last packet came" : "";
+	uint32_t mark = f->ct.entry->mark;
+	char buf[12];
+
+	if (of_mark->there)
+		add(steps, "mark", "0x%x & 0x%x, shifted by %d, is %s%s", mark,
+		    dev->ctmark_mask, ffs((int)dev->ctmark_mask) - 1,
+		    class_text(of_mark->v, buf, sizeof(buf)), was);
+	else
+		add(steps, "mark", "0x%x & 0x%x is 0, so the DSCP counts%s", mark,
+		    dev->ctmark_statemask, was);
+	set_number(&steps->v[steps->n - 1], mark);
+}
+
 /* Where the class comes from; returns it. */
 static struct maybe add_class(const struct facts *f, struct steps *steps,
 			      const struct decider *in)
@@ -238,19 +293,14 @@ static struct maybe add_class(const struct facts *f, struct steps *steps,
 	uint32_t source = f->flow.source.v, mark;
 	char buf[12];
 
-	set_text(add(steps, "trust", "%s%s", in->dev ? "binding of " : "what holds without a binding",
-		     in->dev ? in->dev->name : ""), trust_name(trust));
+	set_text(add(steps, "trust", "%s%s%s", in->dev ? "binding of " : "what holds without a binding",
+		     in->dev ? in->dev->name : "",
+		     f->found && f->flow.source.there && trust_was_another(f, trust) ?
+		     "; the last packet came before it was that" : ""), trust_name(trust));
 	mark = has_mark ? f->ct.entry->mark : 0;
 	if (has_mark && trust == NF_FLOW_QOS_TRUST_CTMARK && in->dev->ctmark_mask) {
 		of_mark = class_of_mark(in->dev, mark);
-		if (of_mark.there)
-			set_number(add(steps, "mark", "0x%x & 0x%x, shifted by %d, is %s",
-				       mark, in->dev->ctmark_mask,
-				       ffs((int)in->dev->ctmark_mask) - 1,
-				       class_text(of_mark.v, buf, sizeof(buf))), mark);
-		else
-			set_number(add(steps, "mark", "0x%x & 0x%x is 0, so the DSCP counts",
-				       mark, in->dev->ctmark_statemask), mark);
+		add_mark(f, steps, in->dev, &of_mark);
 	} else if (has_mark) {
 		set_number(add(steps, "mark", "0x%x; not asked for by trust %s", mark,
 			       trust_name(trust)), mark);
@@ -418,7 +468,7 @@ static void add_path_ended(const struct facts *f, struct steps *steps)
 
 	ms_text(idle_ms, idle, sizeof(idle));
 	ms_text(slow_ms, slow, sizeof(slow));
-	if (f->ct.entry->tcp_state > TCP_CONNTRACK_ESTABLISHED)
+	if (tcp_ended(f->ct.entry))
 		set_text(add(steps, "path",
 			     "the connection has ended, and is not offloaded any more"),
 			 "slow");

@@ -330,6 +330,44 @@ static void marks(void)
 	CHECK_STR(value(&f, "class"), "34");
 	lan->trust = NF_FLOW_QOS_TRUST_DSCP;
 	CHECK_STR(reason(&f, "mark"), "0x88000000; not asked for by trust dscp");
+	CHECK_STR(reason(&f, "trust"), "binding of lan0");
+
+	/* The last packet came with another mark, or trust. */
+	flow_of(&f, LAN0, 0, 0);
+	f.flow.source = (struct maybe){ true, NF_FLOW_QOS_SOURCE_CTMARK };
+	f.flow.class = 34;
+	CHECK(strstr(reason(&f, "trust"), "came before it was that"));
+	lan->trust = NF_FLOW_QOS_TRUST_CTMARK;
+	CHECK_STR(reason(&f, "trust"), "binding of lan0");
+	CHECK_STR(reason(&f, "mark"), "0x88000000 & 0xfc000000, shifted by 26, is af41");
+	f.flow.class = 33;
+	CHECK_STR(reason(&f, "mark"), "0x88000000 & 0xfc000000, shifted by 26, is af41; that was another when the last packet came");
+	f.flow.class = 34;
+	f.flow.source.v = NF_FLOW_QOS_SOURCE_DSCP;
+	CHECK_STR(reason(&f, "trust"), "binding of lan0");
+	CHECK(strstr(reason(&f, "mark"), "was another"));
+	lan->ctmark_statemask = 1;
+	CHECK(!strstr(reason(&f, "mark"), "was another"));
+	f.flow.source.v = NF_FLOW_QOS_SOURCE_CTMARK;
+	CHECK(strstr(reason(&f, "mark"), "so the DSCP counts; that was another"));
+}
+
+static void ended(void)
+{
+	struct ct_entry entry = { .status = IPS_SEEN_REPLY };
+	struct facts f;
+
+	begin(&f);
+	bind_dev(&f, "any", 0);
+	f.ct.entry = &entry;
+	f.limits.flow_limit = 1;
+	CHECK(strstr(reason(&f, "flow"), "'flow add' in nft's forward chain has to see it"));
+	entry.tcp_state = TCP_CONNTRACK_ESTABLISHED;
+	CHECK(strstr(reason(&f, "flow"), "'flow add'"));
+	entry.tcp_state = TCP_CONNTRACK_TIME_WAIT;
+	CHECK(strstr(reason(&f, "flow"), "the connection has ended"));
+	entry.tcp_state = TCP_CONNTRACK_SYN_SENT2;
+	CHECK(strstr(reason(&f, "flow"), "'flow add'"));
 }
 
 static void learned(void)
@@ -444,6 +482,7 @@ const struct test explain_tests[] = {
 	{ "which device a flow enters through", entrances },
 	{ "which warnings concern a flow", concerned },
 	{ "explain: classes from marks", marks },
+	{ "explain: connections that have ended", ended },
 	{ "explain: what was learned", learned },
 	{ "explain: where the route leads", routes },
 	{ "explain: which path the last packet took", paths },
