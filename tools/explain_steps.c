@@ -327,13 +327,52 @@ static struct maybe add_class(const struct facts *f, struct steps *steps,
 	return class;
 }
 
-static void add_learned(const struct facts *f, struct steps *steps)
+/* Does the binding that decides use what was learned? */
+static bool uses_learned(const struct decider *out)
+{
+	return out->dev && out->dev->sticky != NF_FLOW_QOS_STICKY_OFF;
+}
+
+static bool has_learned(const struct facts *f)
+{
+	return f->flow.source.there && f->flow.source.v == NF_FLOW_QOS_SOURCE_LEARNED;
+}
+
+/* One value of the last packet. */
+struct result {
+	const char *name;
+	const struct maybe *given;
+	const struct maybe *learned;
+	int64_t map;		/* KEEP: nothing, or that is not known */
+};
+
+/* What it was given, and what the next packet gets if that is something else. */
+static void add_result(const struct facts *f, struct steps *steps, const struct decider *out,
+		       const struct result *r, const char *what)
+{
+	bool learned = uses_learned(out) && r->learned->there;
+	const char *why = "";
+
+	/* What it was not given it may have no place for (a PCP without a tag). */
+	if (learned && r->given->there && r->given->v != r->learned->v)
+		why = "; another was learned since, which the next packet gets";
+	else if (learned && has_learned(f))
+		why = "; learned, not from the map";
+	else if (!learned && r->given->there && r->map != KEEP && r->map != r->given->v)
+		why = "; the map has another now, which the next packet gets";
+	set_maybe(add(steps, r->name, "of the last packet; %s%s", what, why), r->given);
+}
+
+/* Only of a packet that has got it: else the module knows it, but uses it for none. */
+static void add_learned(const struct facts *f, struct steps *steps,
+			const struct decider *out)
 {
 	const struct flow *flow = &f->flow;
 	char text[96], prio[24], pcp[16], dscp[24], buf[16];
 
-	if (!flow->learned_prio.there && !flow->learned_pcp.there &&
-	    !flow->learned_dscp.there)
+	if (!uses_learned(out) || !has_learned(f) ||
+	    (!flow->learned_prio.there && !flow->learned_pcp.there &&
+	     !flow->learned_dscp.there))
 		return;
 	prio_text(flow->learned_prio.v, buf, sizeof(buf));
 	snprintf(prio, sizeof(prio), " prio %s", buf);
@@ -403,38 +442,31 @@ static void prio_meaning(const struct facts *f, const struct decider *out, uint3
 		snprintf(buf + i, size - i, "; the queue is %s on %s", queue, dev);
 }
 
-/* What the last packet was given, and where the map as it is now does not say so. */
-static void add_result(struct steps *steps, const char *name, const struct maybe *given,
-		       const struct maybe *learned, int64_t map, const char *what)
-{
-	const char *why = "";
-
-	if (learned->there)
-		why = "; learned, not from the map";
-	else if (given->there && map != KEEP && map != given->v)
-		why = "; the map has another now, which the next packet gets";
-	set_maybe(add(steps, name, "of the last packet; %s%s", what, why), given);
-}
 
 static void add_results(const struct facts *f, struct steps *steps,
 			const struct decider *out, const struct entry *e)
 {
 	static const struct entry keep = { KEEP, KEEP, KEEP };
 	const struct flow *flow = &f->flow;
+	struct result prio = { "prio", &flow->prio, &flow->learned_prio, KEEP };
+	struct result pcp = { "pcp", &flow->pcp, &flow->learned_pcp, KEEP };
+	struct result dscp = { "dscp", &flow->dscp_out, &flow->learned_dscp, KEEP };
 	char what[128], buf[12];
 
 	if (!f->found)
 		return;
 	if (!e)
 		e = &keep;
+	prio.map = e->prio;
+	/* That of the VLAN device's map is not known here. */
+	pcp.map = e->pcp == NF_FLOW_QOS_PCP_VLAN ? KEEP : e->pcp;
+	dscp.map = e->dscp;
 	if (flow->prio.there)
 		prio_meaning(f, out, flow->prio.v, what, sizeof(what));
 	else
 		snprintf(what, sizeof(what), "as the flowtable has it, 0 as a rule");
-	add_result(steps, "prio", &flow->prio, &flow->learned_prio, e->prio, what);
-	/* That of the VLAN device's map is not known here. */
-	add_result(steps, "pcp", &flow->pcp, &flow->learned_pcp,
-		   e->pcp == NF_FLOW_QOS_PCP_VLAN ? KEEP : e->pcp, flow->pcp.there ?
+	add_result(f, steps, out, &prio, what);
+	add_result(f, steps, out, &pcp, flow->pcp.there ?
 		   "in its VLAN tag" : "it has no tag, or the PCP of the VLAN device");
 	if (!flow->dscp_out.there)
 		snprintf(what, sizeof(what), "that inside the tunnel was not looked at");
@@ -442,7 +474,7 @@ static void add_results(const struct facts *f, struct steps *steps,
 		snprintf(what, sizeof(what), "%s%s",
 			 class_text(flow->dscp_out.v, buf, sizeof(buf)),
 			 flow->dscp_out.v == flow->dscp ? ", as it came" : "");
-	add_result(steps, "dscp", &flow->dscp_out, &flow->learned_dscp, e->dscp, what);
+	add_result(f, steps, out, &dscp, what);
 }
 
 /* How long ago the last packet was that conntrack saw, one of the slow path. */
@@ -532,7 +564,7 @@ void make_steps(const struct facts *f, struct steps *steps)
 	add_conntrack(f, steps);
 	add_binding(f, steps, "iif-binding", "enters", &in);
 	class = add_class(f, steps, &in);
-	add_learned(f, steps);
+	add_learned(f, steps, &out);
 	add_binding(f, steps, "oif-binding", "leaves", &out);
 	entry = add_map(f, steps, &out, &class);
 	add_results(f, steps, &out, entry);

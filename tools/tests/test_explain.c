@@ -373,9 +373,13 @@ static void ended(void)
 static void learned(void)
 {
 	struct facts f;
+	struct dev *lan;
 
 	begin(&f);
+	lan = bind_dev(&f, "lan0", LAN0);
+	lan->sticky = NF_FLOW_QOS_STICKY_ON;
 	flow_of(&f, LAN0, 0, 0);
+	f.flow.oif = LAN0;
 	CHECK_STR(value(&f, "learned"), "none of it");
 	f.flow.source = (struct maybe){ true, NF_FLOW_QOS_SOURCE_LEARNED };
 	f.flow.learned_prio = (struct maybe){ true, 0x10010 };
@@ -383,12 +387,29 @@ static void learned(void)
 	CHECK_STR(value(&f, "learned"), "prio 1:10");
 	CHECK_STR(value(&f, "source"), "learned");
 	CHECK(strstr(reason(&f, "prio"), "learned, not from the map"));
+
+	/* It is there, but nobody uses it, or none has got it. */
+	lan->sticky = NF_FLOW_QOS_STICKY_OFF;
+	CHECK_STR(value(&f, "learned"), "none of it");
+	CHECK(!strstr(reason(&f, "prio"), "learned"));
+	f.flow.oif = WAN;
+	CHECK_STR(value(&f, "learned"), "none of it");
+	f.flow.oif = LAN0;
+	lan->sticky = NF_FLOW_QOS_STICKY_ALL;
+	f.flow.source.v = NF_FLOW_QOS_SOURCE_DSCP;
+	CHECK_STR(value(&f, "learned"), "none of it");
+	CHECK(!strstr(reason(&f, "prio"), "learned"));
+	f.flow.prio.v = 3;
+	CHECK_STR(value(&f, "learned"), "none of it");
+	CHECK(strstr(reason(&f, "prio"), "another was learned since, which the next packet gets"));
+
+	f.flow.source.v = NF_FLOW_QOS_SOURCE_LEARNED;
 	f.flow.learned_prio.there = false;
 	f.flow.learned_pcp = (struct maybe){ true, 5 };
 	f.flow.learned_dscp = (struct maybe){ true, 46 };
 	CHECK_STR(value(&f, "learned"), "pcp 5 dscp ef");
 	CHECK_STR(value(&f, "pcp"), "null");
-	CHECK_STR(value(&f, "prio"), "65552");
+	CHECK_STR(value(&f, "prio"), "3");
 }
 
 static void routes(void)
