@@ -327,6 +327,22 @@ static struct maybe add_class(const struct facts *f, struct steps *steps,
 	return class;
 }
 
+/*
+ * Does the binding that decides see the packet only behind a tunnel's header? Then it
+ * keeps its DSCP, and so does that header.
+ */
+static bool behind_header(const struct facts *f, const struct decider *out)
+{
+	const struct link *link = links_find(&f->s.links, f->route.oif);
+
+	if (!link || !link->encaps)
+		return false;
+	if (f->found)
+		return f->flow.oif != link->ifindex;
+	/* Such a flowtable puts the header there itself. */
+	return out->by == BY_BELOW || (link->kind == LINK_TUNNEL && f->s.xmit_lowest);
+}
+
 /* Does the binding that decides use what was learned? */
 static bool uses_learned(const struct decider *out)
 {
@@ -351,15 +367,19 @@ static void add_result(const struct facts *f, struct steps *steps, const struct 
 		       const struct result *r, const char *what)
 {
 	bool learned = uses_learned(out) && r->learned->there;
-	const char *why = "";
+	bool dscp = r->given == &f->flow.dscp_out;
+	int64_t next = learned ? r->learned->v : r->map;
+	char why[128] = "";
 
 	/* What it was not given it may have no place for (a PCP without a tag). */
-	if (learned && r->given->there && r->given->v != r->learned->v)
-		why = "; another was learned since, which the next packet gets";
+	if (dscp && next != KEEP && behind_header(f, out))
+		snprintf(why, sizeof(why), "; none is written behind a tunnel's header");
+	else if (r->given->there && next != KEEP && next != r->given->v)
+		snprintf(why, sizeof(why), "; %s, which the next packet gets%s",
+			 learned ? "another was learned since" : "the map has another now",
+			 dscp ? " unless IPsec or a tunnel puts a header before it" : "");
 	else if (learned && has_learned(f))
-		why = "; learned, not from the map";
-	else if (!learned && r->given->there && r->map != KEEP && r->map != r->given->v)
-		why = "; the map has another now, which the next packet gets";
+		snprintf(why, sizeof(why), "; learned, not from the map");
 	set_maybe(add(steps, r->name, "of the last packet; %s%s", what, why), r->given);
 }
 
@@ -406,8 +426,10 @@ static const struct entry *add_map(const struct facts *f, struct steps *steps,
 	snprintf(text, sizeof(text), "prio %s pcp %s dscp %s",
 		 prio_text(e->prio, prio, sizeof(prio)), pcp_text(e->pcp, pcp, sizeof(pcp)),
 		 dscp_text(e->dscp, dscp, sizeof(dscp)));
-	set_text(add(steps, "map-entry", "what %s has for %s", map->name,
-		     class_text(class->v, name, sizeof(name))), text);
+	set_text(add(steps, "map-entry", "what %s has for %s%s", map->name,
+		     class_text(class->v, name, sizeof(name)),
+		     e->dscp != KEEP && behind_header(f, out) ?
+		     "; no DSCP is written behind a tunnel's header" : ""), text);
 	return e;
 }
 

@@ -38,6 +38,25 @@ static enum link_kind kind_of(const char *type)
 	return LINK_OTHER;
 }
 
+/*
+ * Does such a device put another IP header before what it is given? VXLAN's does, too,
+ * but counts as one on top of the device that it is told to use.
+ */
+static bool encapsulates(const char *type)
+{
+	static const char *const types[] = {
+		"ipip", "ip6tnl", "sit", "gre", "gretap", "ip6gre", "ip6gretap", "erspan",
+		"ip6erspan", "vti", "vti6", "xfrm", "geneve", "bareudp", "gtp", "wireguard",
+		"ovpn", "amt",
+	};
+	size_t i;
+
+	for (i = 0; type && i < ARRAY_SIZE(types); i++)
+		if (!strcmp(type, types[i]))
+			return true;
+	return false;
+}
+
 static void store_vlan(struct link *link, struct rtnl_link *rtnl)
 {
 	struct vlan_map *map;
@@ -68,6 +87,7 @@ static void store_link(struct nl_object *obj, void *data)
 	link->ifindex = rtnl_link_get_ifindex(rtnl);
 	snprintf(link->name, sizeof(link->name), "%s", rtnl_link_get_name(rtnl) ?: "");
 	link->kind = kind_of(type);
+	link->encaps = encapsulates(type);
 	link->master = rtnl_link_get_master(rtnl);
 	if (!stands_on_nothing(type) && rtnl_link_get_link_netnsid(rtnl, &netns))
 		link->lower = rtnl_link_get_link(rtnl);

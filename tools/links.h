@@ -21,6 +21,7 @@ struct link {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
 	enum link_kind kind;
+	bool encaps;		/* puts an IP header before packets */
 	uint32_t lower;		/* the device it stands on; 0: none, or in another netns */
 	uint32_t master;	/* of a port; 0: none */
 	bool tagged;		/* a bridge's port with VLANs that leave tagged */

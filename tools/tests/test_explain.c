@@ -110,8 +110,8 @@ static void conntrack(void)
 	ct_free(&t);
 }
 
-/* wan0.7 and wan0.8 on wan0, ppp0 on wan0.7, br0 on lan0 and lan1. */
-enum { LAN0 = 1, LAN1, BR, WAN, WAN7, WAN8, PPP };
+/* wan0.7 and wan0.8 on wan0, ppp0 on wan0.7, br0 on lan0 and lan1; a tunnel. */
+enum { LAN0 = 1, LAN1, BR, WAN, WAN7, WAN8, PPP, TUN };
 
 static struct link links[] = {
 	{ .ifindex = LAN0, .name = "lan0", .master = BR },
@@ -121,6 +121,7 @@ static struct link links[] = {
 	{ .ifindex = WAN7, .name = "wan0.7", .kind = LINK_VLAN, .lower = WAN, .vid = 7 },
 	{ .ifindex = WAN8, .name = "wan0.8", .kind = LINK_VLAN, .lower = WAN, .vid = 8 },
 	{ .ifindex = PPP, .name = "ppp0", .kind = LINK_PPP, .lower = WAN7 },
+	{ .ifindex = TUN, .name = "tun0", .kind = LINK_TUNNEL, .encaps = true },
 };
 
 static struct dev devs[8];
@@ -370,6 +371,52 @@ static void ended(void)
 	CHECK(strstr(reason(&f, "flow"), "'flow add'"));
 }
 
+static void tunneled(void)
+{
+	struct map map = { .name = "default" };
+	struct facts f;
+	struct dev *wan;
+
+	begin(&f);
+	wan = bind_dev(&f, "wan0", WAN);
+	map.e[46] = (struct entry){ 5, KEEP, 26 };
+	f.s.maps = (struct maps){ &map, 1 };
+	flow_of(&f, LAN0, 0, 0);
+	f.flow.class = 46;
+	f.flow.dscp = 46;
+	f.flow.dscp_out = (struct maybe){ true, 46 };
+	f.flow.oif = WAN;
+	f.route = (struct route){ WAN, RTN_UNICAST, 0, 0 };
+	CHECK_STR(reason(&f, "map-entry"), "what default has for ef");
+	CHECK(strstr(reason(&f, "dscp"), "the map has another now, which the next packet gets unless IPsec"));
+	f.flow.dscp_out.v = 26;
+	CHECK(!strstr(reason(&f, "dscp"), "next packet"));
+	f.flow.dscp_out.v = 46;
+
+	/* It goes into a tunnel, and the device below that is bound. */
+	f.route.oif = TUN;
+	CHECK_STR(reason(&f, "map-entry"),
+		  "what default has for ef; no DSCP is written behind a tunnel's header");
+	CHECK(strstr(reason(&f, "dscp"), "none is written behind a tunnel's header"));
+	CHECK(!strstr(reason(&f, "dscp"), "next packet"));
+	/* The tunnel's device itself decides. */
+	f.flow.oif = TUN;
+	wan->ifindex = TUN;
+	CHECK(strstr(reason(&f, "dscp"), "which the next packet gets"));
+	CHECK_STR(reason(&f, "map-entry"), "what default has for ef");
+
+	/* Not offloaded: does the flowtable bypass that device? */
+	f.found = false;
+	wan->trust = NF_FLOW_QOS_TRUST_NONE;
+	map.e[0].dscp = 26;
+	f.q.iif = TUN;
+	CHECK_STR(reason(&f, "map-entry"), "what default has for df");
+	f.s.xmit_lowest = true;
+	CHECK(strstr(reason(&f, "map-entry"), "no DSCP is written"));
+	map.e[0].dscp = KEEP;
+	CHECK_STR(reason(&f, "map-entry"), "what default has for df");
+}
+
 static void learned(void)
 {
 	struct facts f;
@@ -504,6 +551,7 @@ const struct test explain_tests[] = {
 	{ "which warnings concern a flow", concerned },
 	{ "explain: classes from marks", marks },
 	{ "explain: connections that have ended", ended },
+	{ "explain: DSCPs behind a tunnel's header", tunneled },
 	{ "explain: what was learned", learned },
 	{ "explain: where the route leads", routes },
 	{ "explain: which path the last packet took", paths },
