@@ -201,6 +201,14 @@ ftqos -n "$router" -b - <<- END || bail "cannot set DSCPs"
 END
 check_eq "below the tunnel's device: no DSCP is set, outside or inside" \
 	"$as_ever 0" "$(dscps) $(ftqos -n "$router" -j stats show | jq .dscp_set)"
+# explained: what explain says of the DSCP of flow a
+explained()
+{
+	ftqos -n "$router" flow explain proto udp src "$lan4.2" sport 4000 \
+		dst "$in4.2" dport 5000 iif lan0 | grep "^dscp: "
+}
+check "below the tunnel's device: explain does not promise it" \
+	grep "^dscp: 46 (.*; none is written behind a tunnel's header)$" <(explained)
 ftqos -n "$router" -b - <<- END || bail "cannot bind"
 	dev del wan0.7
 	dev set any
@@ -210,6 +218,13 @@ want=$as_ever
 	want=$(sed 's/ 46 \([0-9]\)$/ 8 \1/; s/ 34 \([0-9]\)$/ 16 \1/' <<< "$as_ever")
 check_eq "any: that inside is set if the tunnel's device is crossed, none outside" \
 	"$want" "$(dscps)"
+if ((both_ways)); then
+	check "any: explain does not promise it" grep "^dscp: 46 .*; none is written" \
+		<(explained)
+else
+	check "any: explain says which it was given" grep -x \
+		"dscp: 8 (of the last packet; cs1)" <(explained)
+fi
 if ((both_ways)); then
 	ftqos -n "$router" map set default af31 dscp cs5
 	talk_or_bail "ping 2 64 a b"
