@@ -15,6 +15,7 @@
 
 #include "conntrack.h"
 
+#define DUMP_TRIES 5
 #define RECV_SIZE 65536
 
 /* Attributes of a nest, by type. */
@@ -216,7 +217,10 @@ static int dump(struct mnl_socket *sock, struct ct_table *t)
 		return errno;
 	buf = xrealloc(NULL, RECV_SIZE, 1);
 	do {
-		n = mnl_socket_recvfrom(sock, buf, RECV_SIZE);
+		do {
+			n = mnl_socket_recvfrom(sock, buf, RECV_SIZE);
+		} while (n < 0 && errno == EINTR);
+		/* A dump that the kernel marks as inconsistent is EINTR, too. */
 		ret = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 1,
 					      mnl_socket_get_portid(sock), ct_store, t);
 	} while (ret > MNL_CB_STOP);
@@ -234,21 +238,36 @@ static const char *reason(int err)
 	case EOPNOTSUPP:
 	case EPROTONOSUPPORT:
 		return "the kernel module nf_conntrack_netlink is not there";
+	case EINTR:
+		return "its entries kept changing while they were read; try again";
+	case ENOBUFS:
+		return "the kernel ran out of room for its answer; try again";
 	default:
 		return strerror(err);
 	}
 }
 
-bool ct_read(struct ct_table *t, char *err, size_t size)
+/* On a socket of its own, so that nothing is left of a try before. 0 or an errno */
+static int read_once(struct ct_table *t)
 {
-	struct mnl_socket *sock;
+	struct mnl_socket *sock = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	int ret;
 
-	memset(t, 0, sizeof(*t));
-	sock = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	t->n = 0;
 	ret = sock && !mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) ? dump(sock, t) : errno;
 	if (sock)
 		mnl_socket_close(sock);
+	return ret;
+}
+
+bool ct_read(struct ct_table *t, char *err, size_t size)
+{
+	int tries = 0, ret;
+
+	memset(t, 0, sizeof(*t));
+	do {
+		ret = read_once(t);
+	} while ((ret == EINTR || ret == ENOBUFS) && ++tries < DUMP_TRIES);
 	if (!ret) {
 		ct_index(t);
 		return true;

@@ -13,6 +13,70 @@
 #include "explain.h"
 #include "unit.h"
 
+/* Dumps of conntrack: the first ones fail so, or are marked as inconsistent (0). */
+static struct {
+	unsigned int fails;
+	int error;
+	unsigned int dumps;
+} kernel;
+
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t size)
+{
+	bool fail = kernel.dumps++ < kernel.fails;
+	struct nlmsghdr *nlh;
+
+	CHECK(size >= 4096);
+	if (fail && kernel.error) {
+		errno = kernel.error;
+		return -1;
+	}
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = NLMSG_DONE;
+	nlh->nlmsg_flags = NLM_F_MULTI | (fail ? NLM_F_DUMP_INTR : 0);
+	nlh->nlmsg_seq = 1;
+	nlh->nlmsg_pid = mnl_socket_get_portid(nl);
+	mnl_nlmsg_put_extra_header(nlh, sizeof(int));
+	return (ssize_t)nlh->nlmsg_len;
+}
+
+static bool read_after(unsigned int fails, int error, char *err, size_t size)
+{
+	struct ct_table t;
+	bool ret;
+
+	kernel.fails = fails;
+	kernel.error = error;
+	kernel.dumps = 0;
+	err[0] = '\0';
+	ret = ct_read(&t, err, size);
+	ct_free(&t);
+	return ret;
+}
+
+static void interrupted(void)
+{
+	char err[128];
+
+	CHECK(read_after(0, 0, err, sizeof(err)));
+	CHECK_INT(kernel.dumps, 1);
+	CHECK(read_after(4, 0, err, sizeof(err)));
+	CHECK_INT(kernel.dumps, 5);
+	CHECK_STR(err, "");
+	CHECK(!read_after(9, 0, err, sizeof(err)));
+	CHECK_INT(kernel.dumps, 5);
+	CHECK(strstr(err, "kept changing while they were read; try again"));
+	CHECK(read_after(2, ENOBUFS, err, sizeof(err)));
+	CHECK_INT(kernel.dumps, 3);
+	CHECK(!read_after(9, ENOBUFS, err, sizeof(err)));
+	CHECK_INT(kernel.dumps, 5);
+	CHECK(strstr(err, "ran out of room for its answer; try again"));
+	/* A signal: the same dump goes on. */
+	CHECK(read_after(9, EINTR, err, sizeof(err)));
+	CHECK_INT(kernel.dumps, 10);
+	CHECK(!read_after(1, EIO, err, sizeof(err)));
+	CHECK_INT(kernel.dumps, 1);
+}
+
 static struct tuple v4(const char *src, unsigned int sport, const char *dst,
 		       unsigned int dport)
 {
@@ -546,6 +610,7 @@ static void paths(void)
 
 const struct test explain_tests[] = {
 	{ "entries of conntrack are found by their tuples", conntrack },
+	{ "dumps of conntrack are tried again", interrupted },
 	{ "which binding decides", deciders },
 	{ "which device a flow enters through", entrances },
 	{ "which warnings concern a flow", concerned },

@@ -520,8 +520,11 @@ static void parts(void)
 	CHECK_INT(kernel.dumps, 3);
 	CHECK_INT(parted.agains, 2);
 	CHECK_INT(parted.calls, 4);
-	kernel.interrupts = false;
 	kernel.fails = 0;
+	CHECK_ERROR(dump_parts(4, 0, 0), ST_REFUSED,
+		    "kept changing while it was read; try again");
+	CHECK_INT(kernel.dumps, 5);
+	kernel.interrupts = false;
 	CHECK_ERROR(dump_parts(9, 0, 2), ST_REFUSED, "enough");
 	CHECK_INT(parted.calls, 2);
 	/* What was left of that answer is not taken for the next. */

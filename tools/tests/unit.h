@@ -61,6 +61,7 @@ struct msghdr;
 
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf,
 				 size_t len);
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t size);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags);
 
 struct test {
