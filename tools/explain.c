@@ -118,9 +118,21 @@ static int store_flow(const struct nlmsghdr *nlh, void *data)
 	return ST_OK;
 }
 
-static int read_flow(struct facts *f)
+/* Of the other direction, by which device it enters does not matter. */
+static int store_other(const struct nlmsghdr *nlh, void *data)
 {
-	const struct tuple *tuple = &f->q.tuple;
+	struct facts *f = data;
+	struct flow flow;
+
+	flow_decode(nlh, &flow);
+	if (flow.idle_ms < f->idle_ms)
+		f->idle_ms = flow.idle_ms;
+	return ST_OK;
+}
+
+static int read_flows(struct facts *f, const struct tuple *tuple, bool sport, bool dport,
+		      nl_cb cb)
+{
 	bool is_v4 = tuple->family == AF_INET;
 	size_t size = is_v4 ? 4 : 16;
 	struct msg m;
@@ -133,11 +145,11 @@ static int read_flow(struct facts *f)
 	msg_put(&m, is_v4 ? NF_FLOW_QOS_A_FLOW_DST_V4 : NF_FLOW_QOS_A_FLOW_DST_V6,
 		tuple->dst, size);
 	msg_u32(&m, NF_FLOW_QOS_A_FLOW_DST_LEN, 8 * (uint32_t)size);
-	if (tuple->proto != IPPROTO_GRE && f->q.has_sport)
+	if (tuple->proto != IPPROTO_GRE && sport)
 		msg_u32(&m, NF_FLOW_QOS_A_FLOW_SPORT, tuple->sport);
-	if (tuple->proto != IPPROTO_GRE && f->q.has_dport)
+	if (tuple->proto != IPPROTO_GRE && dport)
 		msg_u32(&m, NF_FLOW_QOS_A_FLOW_DPORT, tuple->dport);
-	return nl_run(&m, store_flow, f);
+	return nl_run(&m, cb, f);
 }
 
 static int store_dropped(const struct nlmsghdr *nlh, void *data)
@@ -165,7 +177,7 @@ static int read_module(struct facts *f)
 		links_session(&f->s.links, f->s.sessions[i].ifindex,
 			      f->s.sessions[i].lower);
 	make_warnings(&f->s);
-	ret = read_flow(f);
+	ret = read_flows(f, &f->q.tuple, f->q.has_sport, f->q.has_dport, store_flow);
 	if (!ret) {
 		msg_init(&m, NF_FLOW_QOS_CMD_CONFIG_GET, 0, "%s", "");
 		ret = nl_run(&m, limits_decode, &f->limits);
@@ -186,7 +198,7 @@ static uint32_t setting(const char *name)
 	unsigned int v;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/netfilter/nf_conntrack_%s", name);
+	snprintf(path, sizeof(path), "/proc/sys/net/netfilter/%s", name);
 	file = fopen(path, "re");
 	if (!file)
 		return 0;
@@ -196,15 +208,27 @@ static uint32_t setting(const char *name)
 	return v;
 }
 
-static uint32_t full_timeout(const struct ct_entry *entry)
+static void read_timeouts(struct facts *f)
 {
-	if (entry->tuple[0].proto == IPPROTO_UDP)
-		return setting(entry->status & IPS_ASSURED ? "udp_timeout_stream" :
-			       "udp_timeout");
-	if (entry->tuple[0].proto == IPPROTO_TCP &&
-	    entry->tcp_state == TCP_CONNTRACK_ESTABLISHED)
-		return setting("tcp_timeout_established");
-	return 0;
+	const struct ct_entry *entry = f->ct.entry;
+	uint32_t udp, stream;
+
+	switch (entry->tuple[0].proto) {
+	case IPPROTO_UDP:
+		udp = setting("nf_conntrack_udp_timeout");
+		stream = setting("nf_conntrack_udp_timeout_stream");
+		/* Conntrack sees but the first packets, which are no stream yet. */
+		f->ct_timeout = entry->status & IPS_ASSURED ? stream : udp;
+		f->ct_timeout_after = entry->status & IPS_SEEN_REPLY ? stream : udp;
+		f->ft_timeout = setting("nf_flowtable_udp_timeout");
+		break;
+	case IPPROTO_TCP:
+		if (entry->tcp_state == TCP_CONNTRACK_ESTABLISHED)
+			f->ct_timeout = setting("nf_conntrack_tcp_timeout_established");
+		f->ct_timeout_after = f->ct_timeout;
+		f->ft_timeout = setting("nf_flowtable_tcp_timeout");
+		break;
+	}
 }
 
 /* Without a port that is given: the first entry that matches. */
@@ -228,15 +252,21 @@ static void find_any_port(struct facts *f)
 	}
 }
 
-static void read_conntrack(struct facts *f)
+static int read_conntrack(struct facts *f)
 {
+	const struct tuple *other;
+
 	if (!ct_read(&f->conntrack, f->ct_unread, sizeof(f->ct_unread)))
-		return;
+		return ST_OK;
 	if (!f->found && (!f->q.has_sport || !f->q.has_dport))
 		find_any_port(f);
 	f->ct = ct_find(&f->conntrack, &f->tuple);
-	if (f->ct.entry)
-		f->ct_timeout = full_timeout(f->ct.entry);
+	if (!f->ct.entry)
+		return ST_OK;
+	read_timeouts(f);
+	/* Conntrack's timeout is that of both directions. */
+	other = &f->ct.entry->tuple[!f->ct.dir];
+	return read_flows(f, other, true, true, store_other);
 }
 
 /* The answer */
@@ -302,7 +332,10 @@ static int explain(struct facts *f)
 	if (ret)
 		return ret;
 	f->tuple = f->found ? f->flow.tuple : f->q.tuple;
-	read_conntrack(f);
+	f->idle_ms = f->found ? f->flow.idle_ms : UINT64_MAX;
+	ret = read_conntrack(f);
+	if (ret)
+		return ret;
 	if (!f->found && !f->elsewhere && !f->ct.entry && !f->ct.ambiguous &&
 	    !f->ct_unread[0])
 		return unknown(f);

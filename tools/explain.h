@@ -38,8 +38,14 @@ struct facts {
 	struct ct_table conntrack;
 	char ct_unread[128];	/* why there is none, "" if there is one */
 	struct ct_match ct;
-	/* Seconds that conntrack gave such an entry at its last packet; 0: not known. */
+	/*
+	 * Seconds that conntrack gives such an entry with each packet, and those of which
+	 * a flowtable leaves a part when it lets go of it; 0: not known.
+	 */
 	uint32_t ct_timeout;
+	uint32_t ct_timeout_after;
+	uint32_t ft_timeout;	/* a flowtable keeps a flow without a packet so long */
+	uint64_t idle_ms;	/* since the last packet taken, of either direction */
 
 	struct route route;	/* as packets are routed now */
 };

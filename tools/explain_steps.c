@@ -13,8 +13,10 @@
 #include "parse.h"
 
 #define CT_OFFLOADED (IPS_OFFLOAD | IPS_HW_OFFLOAD)
-/* Conntrack counts in seconds, and a flowtable lets go of a flow a second late. */
+/* Conntrack counts in seconds. */
 #define CT_SLACK_MS 3000
+/* A flowtable looks once a second which flows it lets go of, on a busy machine later. */
+#define CT_LATE_MS 10000
 
 /* A step without a value; the words are its reason, "" none. */
 static struct step *add(struct steps *steps, const char *name, const char *fmt, ...)
@@ -499,43 +501,70 @@ static void add_results(const struct facts *f, struct steps *steps,
 	add_result(f, steps, out, &dscp, what);
 }
 
-/* How long ago the last packet was that conntrack saw, one of the slow path. */
-static uint64_t slow_ago_ms(const struct facts *f)
+/*
+ * How long ago the last packet was that conntrack saw, one of the slow path, if that
+ * has given it so many seconds. UINT64_MAX: that cannot be.
+ */
+static uint64_t slow_ago_ms(const struct facts *f, uint32_t timeout)
 {
 	const struct ct_entry *entry = f->ct.entry;
 
-	if (!entry->has_timeout || f->ct_timeout < entry->timeout)
+	if (!entry->has_timeout || timeout < entry->timeout)
 		return UINT64_MAX;
-	return 1000ULL * (f->ct_timeout - entry->timeout);
+	return 1000ULL * (timeout - entry->timeout);
+}
+
+/*
+ * Can it be that a flowtable has set conntrack's timeout when it let go of the flow? It
+ * leaves what is left since the last packet that it took, or, by the kernel and by why it
+ * lets go, subtracts its own timeout once more or not at all.
+ */
+static bool let_go_fits(const struct facts *f)
+{
+	uint64_t ago_ms = slow_ago_ms(f, f->ct_timeout_after);
+	uint64_t keep_ms = 1000ULL * f->ft_timeout;
+	uint64_t late_ms = ago_ms >= keep_ms ? CT_LATE_MS : CT_SLACK_MS;
+
+	return ago_ms != UINT64_MAX && f->idle_ms <= ago_ms + late_ms &&
+	       ago_ms <= f->idle_ms + keep_ms + CT_SLACK_MS;
 }
 
 /*
  * Of a flow that the module has and conntrack has not offloaded any more. A packet of
- * the slow path sets conntrack's timeout to its full length. When a flowtable lets go
- * of a flow it sets what is left of that since the last packet, as if conntrack had
- * seen that one. So what was seen later than the module's last packet was slow.
+ * the slow path, of either direction, sets conntrack's timeout to its full length; so
+ * does, nearly, a flowtable that lets go of the flow. What conntrack saw so much later
+ * than the module saw its last packet that it was not the flowtable was slow.
  */
 static void add_path_ended(const struct facts *f, struct steps *steps)
 {
-	uint64_t slow_ms = slow_ago_ms(f), idle_ms = f->flow.idle_ms;
+	uint64_t slow_ms = slow_ago_ms(f, f->ct_timeout), idle_ms = f->idle_ms, sure_ms;
 	char idle[32], slow[32];
 
-	ms_text(idle_ms, idle, sizeof(idle));
+	ms_text(f->flow.idle_ms, idle, sizeof(idle));
 	ms_text(slow_ms, slow, sizeof(slow));
+	sure_ms = slow_ms + CT_LATE_MS;
+	if (f->ft_timeout > CT_LATE_MS / 1000)
+		sure_ms = slow_ms + 1000ULL * f->ft_timeout;
 	if (tcp_ended(f->ct.entry))
 		set_text(add(steps, "path",
 			     "the connection has ended, and is not offloaded any more"),
 			 "slow");
-	else if (idle_ms > CT_SLACK_MS && slow_ms < idle_ms - CT_SLACK_MS)
-		set_text(add(steps, "path",
-			     "by conntrack's timeout one came %s ago; the last one that a flowtable took was %s ago, and the flow is not offloaded any more",
-			     slow, idle),
-			 "slow");
-	else
+	else if (slow_ms == UINT64_MAX || idle_ms <= slow_ms + CT_SLACK_MS ||
+		 (let_go_fits(f) && f->ct_timeout == f->ct_timeout_after))
 		set_text(add(steps, "path",
 			     "a flowtable took it %s ago; the flow is not offloaded any more, the next one takes the slow path",
 			     idle),
 			 "fast");
+	else if (let_go_fits(f) || idle_ms < sure_ms)
+		set_text(add(steps, "path",
+			     "a flowtable took one %s ago; the flow is not offloaded any more, and conntrack's timeout does not tell whether one came since",
+			     idle),
+			 "unknown");
+	else
+		set_text(add(steps, "path",
+			     "by conntrack's timeout one came %s ago, in this direction or the other; the last one that a flowtable took was %s ago, and the flow is not offloaded any more",
+			     slow, idle),
+			 "slow");
 }
 
 /* Which way the last packet took. */
@@ -564,11 +593,11 @@ static void add_path(const struct facts *f, struct steps *steps)
 			     "it is offloaded, but the module has counted none"),
 			 "unknown");
 	} else if (entry) {
-		if (slow_ago_ms(f) == UINT64_MAX)
+		if (slow_ago_ms(f, f->ct_timeout) == UINT64_MAX)
 			add(steps, "path", "it is not offloaded");
 		else
 			add(steps, "path", "it is not offloaded; the last one came %s ago",
-			    ms_text(slow_ago_ms(f), ago, sizeof(ago)));
+			    ms_text(slow_ago_ms(f, f->ct_timeout), ago, sizeof(ago)));
 		set_text(&steps->v[steps->n - 1], "slow");
 	} else {
 		set_text(add(steps, "path", "%s", ""), "unknown");

@@ -580,10 +580,25 @@ static void paths(void)
 	/* Conntrack gave it 120 s with its last packet: when was that? */
 	entry = (struct ct_entry){ .timeout = 110, .has_timeout = true };
 	f.ct_timeout = 120;
+	f.ct_timeout_after = 120;
+	f.ft_timeout = 2;
+	f.idle_ms = 10000;
 	CHECK_STR(value(&f, "conntrack"), "not offloaded");
 	CHECK_STR(value(&f, "path"), "fast");
+	/* A flowtable that let go of it late, but before it could have: a packet */
 	entry.timeout = 114;
+	CHECK_STR(value(&f, "path"), "fast");
+	entry.timeout = 119;
+	CHECK_STR(value(&f, "path"), "unknown");
+	f.flow.idle_ms = 16000;
+	f.idle_ms = 16000;
 	CHECK_STR(value(&f, "path"), "slow");
+	CHECK(strstr(reason(&f, "path"), "by conntrack's timeout one came 1.0 s ago"));
+	/* In the other direction a flowtable took one later. */
+	f.idle_ms = 3000;
+	CHECK_STR(value(&f, "path"), "fast");
+	CHECK(strstr(reason(&f, "path"), "took it 16.0 s ago"));
+	f.idle_ms = 16000;
 	f.ct_timeout = 100;
 	CHECK_STR(value(&f, "path"), "fast");
 	f.ct_timeout = 0;
@@ -592,8 +607,29 @@ static void paths(void)
 	CHECK_STR(value(&f, "path"), "slow");
 	entry.tcp_state = TCP_CONNTRACK_ESTABLISHED;
 	CHECK_STR(value(&f, "path"), "fast");
-	f.flow.idle_ms = 1000;
+
+	/* A flowtable may let go of one before it is idle so long: routes changed. */
 	f.ct_timeout = 120;
+	f.ft_timeout = 30;
+	f.idle_ms = 20000;
+	CHECK_STR(value(&f, "path"), "unknown");
+	f.idle_ms = 40000;
+	CHECK_STR(value(&f, "path"), "slow");
+
+	/* Not yet a stream: it gets 30 s, and after a flowtable what is left of 120 */
+	f.ct_timeout = 30;
+	f.idle_ms = 50000;
+	entry.timeout = 80;
+	CHECK_STR(value(&f, "path"), "fast");
+	f.idle_ms = 101000;
+	entry.timeout = 29;
+	CHECK_STR(value(&f, "path"), "unknown");
+	f.idle_ms = 500000;
+	CHECK_STR(value(&f, "path"), "slow");
+	f.ct_timeout = 120;
+	f.ft_timeout = 2;
+	f.flow.idle_ms = 1000;
+	f.idle_ms = 1000;
 	entry.timeout = 120;
 	CHECK_STR(value(&f, "path"), "fast");
 
