@@ -292,11 +292,13 @@ static struct maybe add_class(const struct facts *f, struct steps *steps,
 	uint32_t trust = in->dev ? in->dev->trust : NF_FLOW_QOS_TRUST_DSCP;
 	struct maybe class = { .there = false }, of_mark = { .there = false };
 	bool has_mark = f->ct.entry && f->ct.entry->has_mark;
+	char buf[12], text[TRUST_TEXT_MAX], masks[TRUST_TEXT_MAX + 2] = "";
 	uint32_t source = f->flow.source.v, mark;
-	char buf[12];
 
-	set_text(add(steps, "trust", "%s%s%s", in->dev ? "binding of " : "what holds without a binding",
-		     in->dev ? in->dev->name : "",
+	if (trust == NF_FLOW_QOS_TRUST_CTMARK)
+		snprintf(masks, sizeof(masks), ": %s", trust_text(in->dev, text, sizeof(text)));
+	set_text(add(steps, "trust", "%s%s%s%s", in->dev ? "binding of " : "what holds without a binding",
+		     in->dev ? in->dev->name : "", masks,
 		     f->found && f->flow.source.there && trust_was_another(f, trust) ?
 		     "; the last packet came before it was that" : ""), trust_name(trust));
 	mark = has_mark ? f->ct.entry->mark : 0;
