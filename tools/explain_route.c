@@ -123,7 +123,7 @@ const char *route_ends(const struct route *route)
 	case EACCES:
 		return "it is not forwarded: the route says prohibit";
 	case EINVAL:
-		return "it is not forwarded: the route says blackhole, or an address is none that is routed";
+		return "it is not forwarded: the route says blackhole, or its source is none for this device (martian, rp_filter)";
 	case ENETUNREACH:
 		return "it is not forwarded: there is no route to its destination";
 	case EXDEV:
