@@ -468,7 +468,6 @@ static void prio_meaning(const struct facts *f, const struct decider *out, uint3
 		snprintf(buf + i, size - i, "; the queue is %s on %s", queue, dev);
 }
 
-
 static void add_results(const struct facts *f, struct steps *steps,
 			const struct decider *out, const struct entry *e)
 {
