@@ -18,9 +18,9 @@ struct question {
 /* What the kernel says of the way of a packet. */
 struct route {
 	uint32_t oif;		/* 0: not known */
-	uint8_t type;		/* RTN_*, RTN_UNSPEC: there was no answer, or an error */
+	uint8_t type;		/* RTN_*, RTN_UNSPEC: no answer, or an error */
 	int err;		/* its errno, 0: none */
-	uint32_t mark;		/* by this one it is, and would be another without; 0: none */
+	uint32_t mark;		/* without this one it would be another; 0: none */
 };
 
 struct facts {

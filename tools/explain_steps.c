@@ -248,7 +248,8 @@ static bool trust_was_another(const struct facts *f, uint32_t trust)
 {
 	switch (f->flow.source.v) {
 	case NF_FLOW_QOS_SOURCE_DSCP:
-		return trust != NF_FLOW_QOS_TRUST_DSCP && trust != NF_FLOW_QOS_TRUST_CTMARK;
+		return trust != NF_FLOW_QOS_TRUST_DSCP &&
+		       trust != NF_FLOW_QOS_TRUST_CTMARK;
 	case NF_FLOW_QOS_SOURCE_PCP:
 		return trust != NF_FLOW_QOS_TRUST_PCP;
 	case NF_FLOW_QOS_SOURCE_NONE:
@@ -296,7 +297,8 @@ static struct maybe add_class(const struct facts *f, struct steps *steps,
 	uint32_t source = f->flow.source.v, mark;
 
 	if (trust == NF_FLOW_QOS_TRUST_CTMARK)
-		snprintf(masks, sizeof(masks), ": %s", trust_text(in->dev, text, sizeof(text)));
+		snprintf(masks, sizeof(masks), ": %s",
+			 trust_text(in->dev, text, sizeof(text)));
 	set_text(add(steps, "trust", "%s%s%s%s", in->dev ? "binding of " : "what holds without a binding",
 		     in->dev ? in->dev->name : "", masks,
 		     f->found && f->flow.source.there && trust_was_another(f, trust) ?
@@ -367,8 +369,8 @@ struct result {
 };
 
 /* What it was given, and what the next packet gets if that is something else. */
-static void add_result(const struct facts *f, struct steps *steps, const struct decider *out,
-		       const struct result *r, const char *what)
+static void add_result(const struct facts *f, struct steps *steps,
+		       const struct decider *out, const struct result *r, const char *what)
 {
 	bool learned = uses_learned(out) && r->learned->there;
 	bool dscp = r->given == &f->flow.dscp_out;
