@@ -92,17 +92,28 @@ static bool on_flowtable(const struct facts *f)
 	return on;
 }
 
+/* Where a route was taken that only marked packets have. */
+static void by_mark(const struct facts *f, bool leaves, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (leaves && !f->found && f->route.mark)
+		snprintf(buf, size, " (if packets have conntrack's mark 0x%x)",
+			 f->route.mark);
+}
+
 /* Why the module may not have a flow, the first reason that is true. */
 static void add_not_found(const struct facts *f, struct steps *steps)
 {
 	uint32_t status = f->ct.entry ? f->ct.entry->status : 0;
 	struct step *s;
+	char mark[96];
 
+	by_mark(f, true, mark, sizeof(mark));
 	if (f->elsewhere)
 		s = add(steps, "flow", "there is one that enters through %s: ask with 'iif %s'",
 			link_name(f, f->elsewhere), link_name(f, f->elsewhere));
 	else if (route_ends(&f->route) && !(status & IPS_OFFLOAD))
-		s = add(steps, "flow", "%s", route_ends(&f->route));
+		s = add(steps, "flow", "%s%s", route_ends(&f->route), mark);
 	else if (!f->s.devs.n)
 		s = add(steps, "flow", "no device is bound, so no packet is looked at: 'ftqos dev set DEV'");
 	else if (!f->limits.flow_limit)
@@ -180,15 +191,6 @@ static void add_conntrack(const struct facts *f, struct steps *steps)
 	set_text(add(steps, "nat", "what it leaves with"), text);
 }
 
-/* Where a route was taken that only marked packets have. */
-static void by_mark(const struct facts *f, bool leaves, char *buf, size_t size)
-{
-	buf[0] = '\0';
-	if (leaves && !f->found && f->route.mark)
-		snprintf(buf, size, " (if packets have conntrack's mark 0x%x)",
-			 f->route.mark);
-}
-
 static void add_binding(const struct facts *f, struct steps *steps, const char *name,
 			const char *verb, const struct decider *d)
 {
@@ -201,7 +203,7 @@ static void add_binding(const struct facts *f, struct steps *steps, const char *
 			add(steps, name, "it %s through %s%s, which no binding covers",
 			    verb, dev, mark);
 		else if (!f->found && route_ends(&f->route))
-			add(steps, name, "%s", route_ends(&f->route));
+			add(steps, name, "%s%s", route_ends(&f->route), mark);
 		else
 			add(steps, name, f->found ?
 			    "no binding covers the device that the last packet left through" :

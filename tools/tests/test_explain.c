@@ -553,6 +553,9 @@ static void routes(void)
 		CHECK(strstr(reason(&f, "oif-binding"), ends[i].words));
 		CHECK(strstr(reason(&f, "flow"), ends[i].words));
 	}
+	f.route.mark = 7;
+	CHECK(strstr(reason(&f, "oif-binding"), "its destination (if packets have conntrack's mark 0x7)"));
+	CHECK(strstr(reason(&f, "flow"), "its destination (if packets have conntrack's mark 0x7)"));
 	f.route = (struct route){ WAN, RTN_UNICAST, 0, 0 };
 	CHECK_STR(value(&f, "oif-binding"), "any");
 	CHECK(!strstr(reason(&f, "oif-binding"), "mark"));
