@@ -416,7 +416,7 @@ leads()
 	ip -n "$router" rule flush priority 100 2> /dev/null
 }
 ip -n "$router" route add default dev other0 table 101 || bail "no other route"
-leads "the usual one" "through it$"
+leads "the usual one" "it leaves through it;"
 ip -n "$router" rule add priority 100 ipproto udp dport 5001 table 101 ||
 	bail "no rule by ports"
 leads "a rule by protocol and port" "through other0, which no binding covers"
