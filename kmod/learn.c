@@ -659,32 +659,29 @@ static struct ftq_learn_entry *ftq_learn_use(struct ftq_learn *learn,
  * ftq_learn_find() - what offloaded packets of a flow leave with
  * @fn: namespace
  * @tuple: of the flow, with its addresses
- * @epoch: of the binding that decides for the packet which uses it, and so keeps it from
- *	being forgotten; 0: whichever has let it be learned, nobody uses it
+ * @epoch: of the binding that decides for these
+ * @used: by a packet, which keeps it from being forgotten
  * @learned: filled if the answer is true
  *
- * Context: RCU, and BH if @epoch is not 0.
+ * Context: RCU, and BH if @used.
  * Return: false: nothing was learned.
  */
 bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch,
-		    struct ftq_learned *learned)
+		    bool used, struct ftq_learned *learned)
 {
 	struct ftq_learn *learn = rcu_dereference(fn->learn);
 	struct ftq_learn_entry *entry;
 
 	if (unlikely(!learn))
 		return false;
-	entry = epoch ? ftq_learn_use(learn, tuple) :
-			rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
-	if (!entry)
+	entry = used ? ftq_learn_use(learn, tuple) :
+		       rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
+	/* Pairs with ftq_learn_renew(). */
+	if (!entry || smp_load_acquire(&entry->epoch) != epoch)
 		return false;
-
-	if (epoch) {
-		/* Pairs with ftq_learn_renew(). */
-		if (smp_load_acquire(&entry->epoch) != epoch)
-			return false;
+	if (used)
 		FTQ_UPDATE(entry->last, jiffies);
-	}
+
 	learned->has = 0;
 	/* Pairs with ftq_learn_prio(). */
 	if (smp_load_acquire(&entry->has_prio)) {

@@ -35,7 +35,7 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 void ftq_learn_left(struct ftq_net *fn, const struct sk_buff *skb,
 		    const struct net_device *out, const struct ftq_frame *frame);
 bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch,
-		    struct ftq_learned *learned);
+		    bool used, struct ftq_learned *learned);
 int ftq_learn_start(struct ftq_net *fn);
 void ftq_learn_exit(struct ftq_net *fn);
 void ftq_learn_forget(struct ftq_net *fn);

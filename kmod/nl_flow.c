@@ -5,7 +5,9 @@
 #include <linux/rtnetlink.h>
 #include <net/ipv6.h>
 
+#include "binding.h"
 #include "flow.h"
+#include "hook.h"
 #include "learn.h"
 #include "net.h"
 #include "netlink.h"
@@ -256,15 +258,27 @@ static int ftq_nl_flow_put_dscp_out(struct sk_buff *skb,
 	return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP_OUT, outcome.dscp);
 }
 
+/* By the binding that decided last, if it still is. Context: RCU. */
+static bool ftq_nl_flow_learned(struct ftq_net *fn, const struct ftq_tuple *tuple, u32 oif,
+				struct ftq_learned *learned)
+{
+	struct ftq_dev *fd = xa_load(&fn->devs, oif);
+	const struct ftq_policy *policy;
+
+	policy = fd ? rcu_dereference(fd->policy) : NULL;
+	return policy && policy->self.sticky &&
+	       ftq_learn_find(fn, tuple, policy->self.epoch, false, learned);
+}
+
 /* What is not of one flow is not given to any. */
-static int ftq_nl_flow_put_learned(struct sk_buff *skb, const struct ftq_net *fn,
-				   const struct ftq_tuple *tuple)
+static int ftq_nl_flow_put_learned(struct sk_buff *skb, struct ftq_net *fn,
+				   const struct ftq_tuple *tuple, u32 oif)
 {
 	struct ftq_learned learned;
 	bool found;
 
 	rcu_read_lock();
-	found = ftq_learn_find(fn, tuple, 0, &learned);
+	found = ftq_nl_flow_learned(fn, tuple, oif, &learned);
 	rcu_read_unlock();
 	if (!found || learned.ambiguous)
 		return 0;
@@ -292,7 +306,7 @@ static int ftq_nl_flow_tags(struct sk_buff *skb, const struct ftq_tuple *tuple)
 }
 
 /* A message of a flow whose first packet was at @first (jiffies64). */
-static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_net *fn,
+static int ftq_nl_flow_fill(struct sk_buff *skb, struct ftq_net *fn,
 			    const struct ftq_nl_head *head,
 			    const struct ftq_flow *flow, u64 first)
 {
@@ -321,8 +335,7 @@ static int ftq_nl_flow_fill(struct sk_buff *skb, const struct ftq_net *fn,
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP, outcome.dscp) ||
 	    ftq_nl_flow_put_dscp_out(skb, flow, outcome) ||
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_SOURCE, outcome.source) ||
-	    (outcome.source == NF_FLOW_QOS_SOURCE_LEARNED &&
-	     ftq_nl_flow_put_learned(skb, fn, tuple)) ||
+	    ftq_nl_flow_put_learned(skb, fn, tuple, oif) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PRIO &&
 	     nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_PRIO, given.prio)) ||
 	    (outcome.done & NF_FLOW_QOS_ACTION_PCP &&
@@ -362,7 +375,7 @@ static int ftq_nl_flow_show(const struct ftq_flow *flow, void *arg)
  */
 bool ftq_nl_flows_heard(const struct ftq_flows *flows)
 {
-	const struct ftq_net *fn = container_of(flows, struct ftq_net, flows);
+	struct ftq_net *fn = container_of(flows, struct ftq_net, flows);
 	bool heard;
 
 	rcu_read_lock();
@@ -383,7 +396,7 @@ bool ftq_nl_flows_heard(const struct ftq_flows *flows)
 void ftq_nl_notify_flow(const struct ftq_flows *flows,
 			const struct ftq_flow *flow, u64 first, u8 cmd)
 {
-	const struct ftq_net *fn = container_of(flows, struct ftq_net, flows);
+	struct ftq_net *fn = container_of(flows, struct ftq_net, flows);
 	const struct ftq_nl_head head = { .cmd = cmd };
 	struct sk_buff *skb;
 

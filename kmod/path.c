@@ -888,7 +888,7 @@ static noinline void ftq_path_learned(const struct ftq_target *target,
 	/* A flow that cannot be accounted is the map's; it is counted then. */
 	if (!known && unlikely(!ftq_flow_fits(&fn->flows, &ent->pkt)))
 		return;
-	if (!ftq_learn_find(fn, win->tuple, target->epoch, &learned))
+	if (!ftq_learn_find(fn, win->tuple, target->epoch, true, &learned))
 		return;
 	if (unlikely(learned.ambiguous)) {
 		ftq_stat_add(&fn->stats, FTQ_STAT_LEARNED_AMBIGUOUS, segs);
