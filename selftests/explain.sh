@@ -291,7 +291,7 @@ check_eq "learned: what, and that it was used" "any learned prio 6 6" \
 check "... instead of the map's" grep -q "learned, not from the map" <(from prio)
 check_not "... which only that is" grep -q learned <(from pcp)
 
-# Its own binding does not learn, but what was learned by that of any is there
+# Its own binding does not learn, and what that of any has let be learned is not its
 ftqos -n "$router" dev set wan0.7 || bail "cannot bind"
 hooks_placed
 talk_or_bail "ping 1 64 learn.udp"
@@ -299,8 +299,17 @@ explain "${learn[@]}"
 check_eq "a binding that is not sticky: nothing learned" "wan0.7 dscp - 5" \
 	"$(val oif-binding source learned prio)"
 check_not "... in no step" grep -q learned "$steps"
+# A packet of that flow that no flowtable takes
 ftqos -n "$router" dev set wan0.7 sticky on || bail "cannot bind"
-explain "${learn[@]}"
+pkt "$client" raw --dev cl0 --dst-mac "$(mac_of "$router" lan0)" --src "$lan4.2" \
+	--dst "$wan4.2" --sport 4006 --dport 5000 --tos 0xb8 --odd options --size 64 ||
+	bail "nothing sent"
+was_learned()
+{
+	explain "${learn[@]}"
+	grep -q "was learned since" <(from prio)
+}
+busywait 10 was_learned || :
 check_eq "sticky since the last packet: that had nothing of it" "dscp - 5" \
 	"$(val source learned prio)"
 check "... the next one will" grep -q "was learned since, which the next packet gets" \
