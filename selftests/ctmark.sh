@@ -180,6 +180,30 @@ check "a mark that does not count any more" busywait 5 becomes ipv4 "8 18"
 set_mark ipv4 "$(mark 46)"
 check "and counts again" busywait 5 becomes ipv4 "46 46"
 
+# A rule, of a later packet that no flowtable takes: it has options
+in_ns "$router" nft -f - <<- END || bail "nft refuses to mark later"
+	table inet marks {
+		chain later {
+			type filter hook forward priority -5
+			ip dscp 1 ct mark set $(mark 26)
+			ip6 dscp 1 ct mark set $(mark 26)
+		}
+	}
+END
+lmac=$(mac_of "$router" lan0)
+for family in ipv4 ipv6; do
+	a=("$lan4.2" "$wan4.2")
+	[ $family = ipv4 ] || a=("$lan6:2" "$wan6:2")
+	before=$(slow_packets)
+	pkt "$client" raw --dev cl0 --dst-mac "$lmac" --src "${a[0]}" \
+		--dst "${a[1]}" --sport 4001 --dport 5000 --tos 0x04 --odd options
+	check "nft rule on a later packet takes effect: $family" \
+		busywait 5 becomes $family "26 26"
+	check "... which took the slow path" test "$(slow_packets)" -gt "$before"
+done
+set_mark ipv4 "$(mark 46)"
+check "and conntrack -U once more" busywait 5 becomes ipv4 "46 46"
+
 # Not for each packet: of marks that change one after the other, one is seen late
 holds()
 {
@@ -328,4 +352,37 @@ ftqos -n "$router" dev set lan0 trust pcp
 check_eq "another trust forgets both" '["pcp",null,null]' "$(shown lan0)"
 ftqos -n "$router" restore - <<< "$saved"
 check_eq "restore" "$saved" "$(ftqos -n "$router" save)"
+
+# --- the end of the namespace -------------------------------------------------------
+
+# gone MODULE
+gone()
+{
+	[ ! -e "/sys/module/$1" ]
+}
+# unload MODULE: those that use it before
+unload()
+{
+	local user
+
+	for user in "/sys/module/$1"/holders/*; do
+		[ ! -e "$user" ] || unload "${user##*/}" || return
+	done
+	gone "$1" || rmmod "$1"
+}
+no_dev()
+{
+	! ip -n "$1" link show "$2" > /dev/null 2>&1
+}
+ftqos -n "$router" dev set lan0 trust ctmark 0xfc0000 0x80 || bail "cannot bind lan0"
+talk_or_bail "ping 3 64 4001.udp.*"
+check "flows are offloaded when the namespace ends" busywait 10 offloaded udp 5000
+check "... and their marks are known" busywait 5 becomes ipv4 "46 46"
+del_ns "$router"
+check "its devices go" busywait 20 no_dev "$client" cl0
+# A module that has something in each namespace waits until all have ended that do
+busywait 20 rmmod nf_conntrack_netlink > /dev/null &
+check "the namespace ends" busywait 20 gone nf_conntrack_netlink
+busywait 20 unload nf_conntrack > /dev/null &
+check "nf_conntrack can go, with all that use it" busywait 20 gone nf_conntrack
 finish
