@@ -191,7 +191,7 @@ check_eq "bound: and comes to the forward chain" 70 "$slow"
 show_class()
 {
 	ftqos -n "$router" -j flow show iif "$1" proto udp |
-		jq -r 'map("\(.class)/\(.dscp)/\(.prio)") | unique | join(" ")'
+		jq -r 'map("\(.source) \(.class)/\(.dscp)/\(.prio)") | unique | join(" ")'
 }
 band_of()
 {
@@ -202,7 +202,7 @@ band_of()
 	}' | xargs
 }
 
-# trusts NAME COMMANDS CLASS PRIO: replies with PCP 5, after the commands
+# trusts NAME COMMANDS SOURCE CLASS PRIO [TAG]: replies with PCP 5, after the commands
 trusts()
 {
 	local before
@@ -210,28 +210,28 @@ trusts()
 	[ -z "$2" ] || ftqos -n "$router" -b - <<< "$2" || bail "refused: $2"
 	before=$(bands lan0)
 	# shellcheck disable=SC2046 # words
-	pkt "$server" $(frames server "${5-7:5:0}" 10 4000 0x88)
+	pkt "$server" $(frames server "${6-7:5:0}" 10 4000 0x88)
 	talk_or_bail "${fence[@]}"
-	check_eq "$1: class $3, priority $4" "$3/34/$4, band $4" \
+	check_eq "$1: class $4 of $3, priority $5" "$3 $4/34/$5, band $5" \
 		"$(show_class wan0), band $(band_of "$(bands lan0)" "$before" 20)"
 }
 fence=("sync")
-trusts "trust dscp of any" "" 34 4
-trusts "trust pcp of any" "dev set any trust pcp" 40 5
-trusts "trust none of any" "dev set any trust none" 0 0
-trusts "any's trust pcp, DEI set" "dev set any trust pcp" 24 3 7:3:1
-trusts "any's trust pcp, PCP 0" "" 0 0 7:0:0
-trusts "wan0's own trust dscp, any's pcp" "dev set wan0 trust dscp" 34 4
-trusts "wan0.7's trust pcp, wan0's dscp" "dev set wan0.7 trust pcp" 40 5
-trusts "wan0.7's trust none" "dev set wan0.7 trust none" 0 0
+trusts "trust dscp of any" "" dscp 34 4
+trusts "trust pcp of any" "dev set any trust pcp" pcp 40 5
+trusts "trust none of any" "dev set any trust none" none 0 0
+trusts "any's trust pcp, DEI set" "dev set any trust pcp" pcp 24 3 7:3:1
+trusts "any's trust pcp, PCP 0" "" pcp 0 0 7:0:0
+trusts "wan0's own trust dscp, any's pcp" "dev set wan0 trust dscp" dscp 34 4
+trusts "wan0.7's trust pcp, wan0's dscp" "dev set wan0.7 trust pcp" pcp 40 5
+trusts "wan0.7's trust none" "dev set wan0.7 trust none" none 0 0
 trusts "wan0.7's trust dscp, any's none" "
 	dev del wan0
 	dev set any trust none
-	dev set wan0.7 trust dscp" 34 4
+	dev set wan0.7 trust dscp" dscp 34 4
 trusts "no binding of any, lan0's trust is not for wan0" "
 	dev del any
 	dev set lan0 trust none
-	dev del wan0.7" 34 4
+	dev del wan0.7" dscp 34 4
 
 # The other direction: untagged, and with a priority tag
 ftqos -n "$router" -b - <<- END || bail "cannot bind"
@@ -239,9 +239,9 @@ ftqos -n "$router" -b - <<- END || bail "cannot bind"
 	dev set wan0.7
 END
 talk_or_bail "ping 1 64 *"
-check_eq "trust pcp of a device without tags: class 0" "0/34/0" \
+check_eq "trust pcp of a device without tags: class 0" "pcp 0/34/0" \
 	"$(show_class lan0)"
 # shellcheck disable=SC2046 # words
 pkt "$client" $(frames client 0:6:1 2 4000 0x88)
-check_eq "trust pcp and a priority tag: class 48" "48/34/6" "$(show_class lan0)"
+check_eq "trust pcp and a priority tag: class 48" "pcp 48/34/6" "$(show_class lan0)"
 finish
