@@ -486,4 +486,26 @@ room()
 check_not "there is no room yet" room
 ftqos -n "$router" config set flow-timeout 1
 check "what was not used for a second makes room" busywait 20 room
+
+# --- ECN, and what flow show says -------------------------------------------------
+
+ftq <<- END
+	config set flow-limit 65536 flow-timeout 60
+	flow flush
+END
+for fam in 4 6; do
+	# shellcheck disable=SC2046 # words
+	sent pkt "$client" $(frames 6003 6 1 $fam 4101) + \
+		$(frames 6003 6 2 $fam 4102) + $(frames 6003 6 3 $fam 4103)
+	check_eq "a learned DSCP leaves ECN as it is, IPv$fam" \
+		"6 34 1 1,6 34 2 1,6 34 3 1 | 6" \
+		"$(tac "$up" | awk '/^."phase"/ && n++ { exit } { print }' |
+			jq -r 'select(.seq != null and .dport == 6003) |
+				"\(.dscp) \(.ecn) \(.sum // 1)"' |
+			sort | uniq -c | sed 's/^ *//' | paste -s -d,) | $slow"
+done
+check_eq "flow show has learned, the DSCP as it came and as it left" \
+	"learned 0 34,learned 0 34" \
+	"$(ftqos -n "$router" -j flow show proto udp sport 4101 dport 6003 |
+		jq -r 'map("\(.source) \(.dscp) \(.dscp_out)") | join(",")')"
 finish
