@@ -474,18 +474,89 @@ ftq <<- END
 	config set flow-limit 1 flow-timeout 3600
 END
 alike "before it is too old" 6029 "0 5 5" 0 4
-sport=5000
 room()
 {
-	sport=$((sport + 1))
 	ftqos -n "$router" stats reset
+	# A new flow each time: the clock is the port, since this runs in a subshell
 	# shellcheck disable=SC2046 # words
-	pkt "$client" $(frames 6030 1 0 4 "$sport")
+	pkt "$client" $(frames 6030 1 0 4 $((10000 + $(now_ms) / 10 % 50000)))
 	[ "$(stat flows_dropped)" = 0 ]
 }
 check_not "there is no room yet" room
 ftqos -n "$router" config set flow-timeout 1
 check "what was not used for a second makes room" busywait 20 room
+
+# --- who else is not learned from ------------------------------------------------
+
+# One by one, with room for one flow: who is learned from takes it
+modprobe -a br_netfilter nf_conntrack_tftp 2> /dev/null
+# Bridges of other tests shall not have it
+defer rmmod br_netfilter
+ip -batch - <<- END || bail "no ports for a bridge"
+	link add cl2 netns $client type veth peer name lan2 netns $router
+	link add srv2 netns $server type veth peer name wan2 netns $router
+END
+ip -n "$client" link set cl2 up
+ip -n "$server" link set srv2 up
+ip -n "$router" -batch - <<- END || bail "no bridge"
+	link add br2 type bridge mcast_snooping 0 forward_delay 0
+	link set lan2 master br2
+	link set wan2 master br2
+	link set lan2 up
+	link set wan2 up
+	link set br2 up
+END
+in_ns "$router" sysctl -q -w net.bridge.bridge-nf-call-iptables=1 ||
+	bail "no br_netfilter"
+in_ns "$router" nft -f - <<- END || bail "nft refuses the helper"
+	table ip tftp {
+		ct helper tftp {
+			type "tftp" protocol udp
+			l3proto ip
+		}
+		chain pre {
+			type filter hook prerouting priority filter
+			udp dport 69 ct helper set "tftp"
+		}
+		chain forward {
+			type filter hook forward priority -10
+			ct state related udp sport 5555 counter
+		}
+	}
+END
+ftq <<- END
+	config set flow-timeout 3600
+	dev set lan0 map m sticky on
+	dev set wan2 map m sticky on
+END
+
+# The client asks for a file, and is answered from another port
+in_ns "$client" bash -c 'printf "\0\1file\0octet\0" > /dev/udp/'"$wan4.2/69"
+port=$(in_ns "$router" conntrack -L -p udp --orig-port-dst 69 2> /dev/null |
+	sed -n 's/.* sport=\([0-9]*\) dport=69 .*/\1/p')
+ftqos -n "$router" flow flush
+pkt "$server" raw --dev srv0 --dst-mac "$wmac" --tags 7:0:0 --src "$wan4.2" \
+	--dst "$lan4.2" --sport 5555 --dport "$port"
+check "conntrack calls the first packet of an expected flow related" \
+	grep "packets 1 " <(in_ns "$router" nft list chain ip tftp forward)
+check "... which is not learned from" room
+
+ftqos -n "$router" flow flush
+check "ICMP passes" in_ns "$client" ping -q -c 1 -W 5 "$wan4.2"
+check "... and is not learned from" room
+
+ftqos -n "$router" flow flush
+bridged()
+{
+	pkt "$client" raw --dev cl2 --dst-mac "$(mac_of "$server" srv2)" \
+		--src 203.0.113.1 --dst 203.0.113.2 --sport 4000 --dport 7000
+	in_ns "$router" conntrack -L -p udp --orig-dst 203.0.113.2 2> /dev/null |
+		grep dport=7000
+}
+check "conntrack has an entry of what is bridged" busywait 10 bridged
+check "... which is not learned from" room
+ftqos -n "$router" dev del wan2
+ftqos -n "$router" dev del lan0
 
 # --- ECN, and what flow show says -------------------------------------------------
 
