@@ -207,6 +207,51 @@ ftqos -n "$router" -b - <<- END
 	dev set wan0.7 scope offloaded
 END
 
+# --- learned classes -------------------------------------------------------------
+
+# What enters through the bridge and what leaves through it: both have another device
+# on the slow path, where the rule is, than offloaded
+in_ns "$router" nft -f - <<- END || bail "nft refuses the rules"
+	table inet rules {
+		chain forward {
+			type filter hook forward priority -10
+			udp sport 4030 meta priority set 0:5
+			udp dport 4030 meta priority set 0:3
+		}
+	}
+END
+ftqos -n "$router" -b - <<- END || bail "sticky is refused"
+	dev set br0 sticky on
+	dev set wan0.7 sticky on
+END
+# bands_of NAME N: so many have the rule's priority each way
+bands_of()
+{
+	counted 5 wan0
+	check_eq "$1, from the bridge" "$2" "$got"
+	counted 3 lan0
+	check_eq "$1, to the bridge" "$2" "$got"
+}
+counted 5 wan0
+counted 3 lan0
+slow=$(slow_packets)
+talk_or_bail "open l4 udp $wan4.2 5000 0x88 4030 0x88" \
+	"open l6 udp $wan6:2 5000 0x88 4030 0x88" "ping 1 64 l*"
+check_eq "sticky: a packet of each family, each way, on the slow path" 4 \
+	$(($(slow_packets) - slow))
+bands_of "sticky: the rule's priority" 2
+slow=$(slow_packets)
+ftqos -n "$router" stats reset
+talk_or_bail "ping 4 64 l*"
+bands_of "sticky: that is learned" 8
+check_eq "sticky: by offloaded packets" "0 16" "$(($(slow_packets) - slow)) $(
+	ftqos -n "$router" -j stats show | jq .learned)"
+in_ns "$router" nft delete table inet rules
+ftqos -n "$router" -b - <<- END
+	dev set br0 sticky off
+	dev set wan0.7 sticky off
+END
+
 # --- VLANs of the bridge, the client's port tagged -----------------------------
 
 ip -n "$router" -batch - <<- END || bail "no VLAN-aware bridge"

@@ -107,6 +107,48 @@ flows()
 }
 flows "PPPoE over VLAN 7" 4000
 
+# --- learned classes -------------------------------------------------------------
+
+in_ns "$router" nft -f - <<- END || bail "nft refuses the rules"
+	table inet rules {
+		chain forward {
+			type filter hook forward priority -10
+			udp sport 4020 meta priority set 0:6
+			udp dport 4020 meta priority set 0:5
+		}
+	}
+END
+ftqos -n "$router" -b - <<- END || bail "sticky is refused"
+	dev set ppp0 sticky on
+	dev set lan0 map isp sticky on
+END
+# learned NAME WANTED COMMAND...: how many packets left with the rule's priority each
+# way, and how
+learned()
+{
+	local after before slow
+
+	slow=$(slow_packets)
+	mapfile -t before < <(bands wan0 lan0)
+	ftqos -n "$router" stats reset
+	talk_or_bail "${@:3}"
+	mapfile -t after < <(bands wan0 lan0)
+	got="$(minus "${after[0]}" "${before[0]}" | cut -d' ' -f7)"
+	got+=" $(minus "${after[1]}" "${before[1]}" | cut -d' ' -f6)"
+	got+=" $(($(slow_packets) - slow)) slow"
+	got+=" $(ftqos -n "$router" -j stats show | jq .learned) learned"
+	check_eq "$1" "$2" "$got"
+}
+learned "sticky: a rule's priority, into the session and out of it" \
+	"2 2 4 slow 0 learned" "open l4 udp $wan4.2 5000 0xb8 4020 0xb8" \
+	"open l6 udp $wan6:2 5000 0xb8 4020 0xb8" "ping 1 64 l*"
+learned "sticky: that is learned" "8 8 0 slow 16 learned" "ping 4 64 l*"
+in_ns "$router" nft delete table inet rules
+ftqos -n "$router" -b - <<- END
+	dev set ppp0 sticky off
+	dev del lan0
+END
+
 # --- large packets, and what status says of the PPP device's queue ---------------
 
 newer=
