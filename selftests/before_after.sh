@@ -9,11 +9,12 @@
 
 # --- nothing bound -----------------------------------------------------------------
 
-plain "nft meta priority" 6001 0 "there back"
-plain "nft ip dscp" 6002 0 "there back"
-# Up to 6.18 what is offloaded goes through the VLAN device, and so by its filters
-plain "tc skbedit" 6003 0 "$([ "$release" -le 6018 ] || echo there)"
-plain "egress-qos-map" 6004 0xb8 "there back"
+plain "nft meta priority" 6001 0 4 "there back"
+plain "nft meta priority" 6001 0 6 "there back"
+plain "nft ip dscp" 6002 0 4 "there back"
+# Up to 6.18 what is offloaded goes through the VLAN devices, and so by their filters
+plain "tc skbedit" 6003 0 6 "$([ "$release" -le 6018 ] || echo "there back")"
+plain "egress-qos-map" 6004 0xb8 4 "there back"
 
 # --- rules, of which is learned ----------------------------------------------------
 
@@ -21,28 +22,27 @@ plain "egress-qos-map" 6004 0xb8 "there back"
 ftq <<- END
 	map add vlan preset vlan-qos-map
 	dev set wan0.7 map vlan sticky on
-	dev set lan0 map vlan sticky on
+	dev set lan0.5 map vlan sticky on
 END
 all=$((count * 2))
 for fam in 4 6; do
-	same "nft meta priority" 6001 0 $fam $all "0 6 5" "0 null 6"
-	same "nft ip dscp" 6002 0 $fam $all "34 1 0" "8 null 0"
-	# On lan0 itself tc comes behind what learns; offloaded packets pass by it, too
-	same "tc skbedit" 6003 0 $fam $count "0 2 3" "0 null 2"
+	same "nft meta priority" 6001 0 $fam $all "0 6 5" "0 4 6"
+	same "nft ip dscp" 6002 0 $fam $all "34 1 0" "8 2 0"
+	same "tc skbedit" 6003 0 $fam $all "0 2 3" "0 6 2"
 done
 
 # With a DSCP that the map has something else for than the kernel, which gives
 # priority 4 to IPv4's: all is to be learned
 ftq <<- END
 	dev set wan0.7 sticky all
-	dev set lan0 sticky all
+	dev set lan0.5 sticky all
 END
-same "egress-qos-map, all" 6004 0xb8 4 $all "46 4 4" "46 null 4"
-same "egress-qos-map, all" 6004 0xb8 6 $all "46 1 0" "46 null 0"
-same "nft meta priority, EF, all" 6011 0xb8 4 $all "46 6 5" "46 null 6"
-same "nft meta priority, EF, all" 6011 0xb8 6 $all "46 6 5" "46 null 6"
-same "nft ip dscp, EF, all" 6012 0xb8 4 $all "34 4 4" "8 null 4"
-same "nft ip dscp, EF, all" 6012 0xb8 6 $all "34 1 0" "8 null 0"
-same "tc skbedit, EF, all" 6013 0xb8 4 $all "46 2 3" "46 null 2"
-same "tc skbedit, EF, all" 6013 0xb8 6 $all "46 2 3" "46 null 2"
+same "egress-qos-map, all" 6004 0xb8 4 $all "46 4 4" "46 3 4"
+same "egress-qos-map, all" 6004 0xb8 6 $all "46 1 0" "46 2 0"
+same "nft meta priority, EF, all" 6011 0xb8 4 $all "46 6 5" "46 4 6"
+same "nft meta priority, EF, all" 6011 0xb8 6 $all "46 6 5" "46 4 6"
+same "nft ip dscp, EF, all" 6012 0xb8 4 $all "34 4 4" "8 3 4"
+same "nft ip dscp, EF, all" 6012 0xb8 6 $all "34 1 0" "8 2 0"
+same "tc skbedit, EF, all" 6013 0xb8 4 $all "46 2 3" "46 6 2"
+same "tc skbedit, EF, all" 6013 0xb8 6 $all "46 2 3" "46 6 2"
 finish

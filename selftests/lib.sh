@@ -258,11 +258,12 @@ in_ns()
 # With --vlan7 the addresses on the right are on wan0.7 and srv0.7 (VLAN 7), with
 # --vlans "802.1ad:100 802.1Q:5" on wan0.100.5 and srv0.100.5, and so on.
 # The addresses can be changed before the call. $wan is the router's device
-# that has the address towards the server, $srv the server's.
+# that has the address towards the server, $srv the server's; $lan_dev and $cl_dev are
+# those between router and client.
 
 # shellcheck disable=SC2034 # for the tests
 {
-	client='' router='' server='' wan='' srv=''
+	client='' router='' server='' wan='' srv='' lan_dev='' cl_dev=''
 	lan4=192.0.2 lan6=2001:db8:1: wan4=198.51.100 wan6=2001:db8:2:
 }
 
@@ -322,7 +323,7 @@ topo_router()
 		shift
 	done
 	setup_ns client router server
-	wan=wan0 srv=srv0
+	wan=wan0 srv=srv0 lan_dev=lan0 cl_dev=cl0
 	for v in $vlans; do
 		wan+=.${v#*:} srv+=.${v#*:}
 	done
@@ -675,14 +676,14 @@ quiet_neighbours()
 	c=$(mac_of "$client" cl0) s=$(mac_of "$server" srv0)
 	l=$(mac_of "$router" lan0) w=$(mac_of "$router" wan0)
 	ip -batch - -n "$router" <<- END &&
-		neigh replace $lan4.2 lladdr $c dev lan0
-		neigh replace $lan6:2 lladdr $c dev lan0
+		neigh replace $lan4.2 lladdr $c dev $lan_dev
+		neigh replace $lan6:2 lladdr $c dev $lan_dev
 		neigh replace $wan4.2 lladdr $s dev $wan
 		neigh replace $wan6:2 lladdr $s dev $wan
 	END
 	ip -batch - -n "$client" <<- END &&
-		neigh replace $lan4.1 lladdr $l dev cl0
-		neigh replace $lan6:1 lladdr $l dev cl0
+		neigh replace $lan4.1 lladdr $l dev $cl_dev
+		neigh replace $lan6:1 lladdr $l dev $cl_dev
 	END
 	ip -batch - -n "$server" <<- END || bail "cannot set neighbours"
 		neigh replace $wan4.1 lladdr $w dev $srv

@@ -23,6 +23,23 @@ up=$(mktemp)
 down=$(mktemp)
 defer rm -f "$up" "$down"
 topo_router --vlan7
+# The client is in a VLAN, too
+lan_dev=lan0.5 cl_dev=cl0.5
+# into_vlan5 NS DEV ADDR4 ADDR6 [IP COMMAND]...
+into_vlan5()
+{
+	ip -n "$1" -batch - <<- END || bail "no VLAN 5 in $1"
+		addr flush dev $2
+		link add link $2 name $2.5 type vlan id 5
+		link set $2.5 up
+		addr add $3/24 dev $2.5
+		addr add $4/64 dev $2.5 nodad
+		$(printf '%s\n' "${@:5}")
+	END
+}
+into_vlan5 "$router" lan0 "$lan4.1" "$lan6:1"
+into_vlan5 "$client" cl0 "$lan4.2" "$lan6:2" "route replace default via $lan4.1" \
+	"route replace default via $lan6:1"
 # That of topo_nft, but the flowtable gets a flow when it is told so
 in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
 	table inet ftq {
@@ -50,6 +67,7 @@ in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
 			udp dport { 6001, 6011 } meta priority set 0:5
 			udp sport { 6001, 6011 } meta priority set 0:6
 			udp dport 6005 ct mark set 0xb80080
+			ct mark 0xb80080 meta priority set 0:5
 		}
 		chain post {
 			type filter hook postrouting priority 300
@@ -60,9 +78,11 @@ in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
 		}
 	}
 END
-# No priority is like another's PCP
-ip -n "$router" link set wan0.7 type vlan egress-qos-map 0:1 2:7 3:2 4:4 5:6 ||
-	bail "no egress-qos-map"
+# No priority is like another's PCP, and none has the same PCP on both sides
+ip -n "$router" -batch - <<- END || bail "no egress-qos-map"
+	link set wan0.7 type vlan egress-qos-map 0:1 2:7 3:2 4:4 5:6
+	link set lan0.5 type vlan egress-qos-map 0:2 2:6 4:3 5:7 6:4
+END
 # filters DEV MATCH PRIORITY: on that device, to or from the ports of tc's methods
 filters()
 {
@@ -82,7 +102,7 @@ filters()
 }
 {
 	filters wan0.7 dst_port 3
-	filters lan0 src_port 2
+	filters lan0.5 src_port 2
 } | tc -n "$router" -batch - || bail "tc refuses the filters"
 for ns in "$server" "$client"; do
 	in_ns "$ns" nft -f - <<- END || bail "nft refuses to drop"
@@ -153,10 +173,9 @@ exchange()
 	[ "$4" = 4 ] || a=("$lan6:2" "$wan6:2" "$wan6:1")
 	slow=$(slow_packets)
 	mapfile -t before < <(bands wan0 lan0)
-	phase "$up_pid" "$up"
-	phase "$down_pid" "$down"
-	pkt "$client" raw --dev cl0 --dst-mac "$lmac" --src "${a[0]}" --dst "${a[1]}" \
-		--sport "$2" --dport "$1" --tos "$3" --count "$5" || bail "nothing sent"
+	pkt "$client" raw --dev cl0 --dst-mac "$lmac" --tags 5:0:0 --src "${a[0]}" \
+		--dst "${a[1]}" --sport "$2" --dport "$1" --tos "$3" --count "$5" ||
+		bail "nothing sent"
 	pkt "$server" raw --dev srv0 --dst-mac "$wmac" --tags 7:0:0 --src "${a[1]}" \
 		--dst "${a[2]}" --sport "$1" --dport "$2" --tos "$3" --count "$5" ||
 		bail "nothing sent back"
@@ -200,22 +219,22 @@ flow_offloaded()
 	offloaded udp "$1" "ipv$3" | grep "sport=$2 "
 }
 
-# plain NAME PORT TOS WHERE: without the module's help offloaded packets look otherwise
+# plain NAME PORT TOS FAMILY WHERE: without the module's help offloaded packets look otherwise
 # than those before, there, back or both, which WHERE says
 plain()
 {
 	local was_back was_there where=
 
 	sport=$((sport + 1))
-	exchange "$2" $sport "$3" 4 $count
+	exchange "$2" $sport "$3" "$4" $count
 	was_there=$there was_back=$back
 	in_ns "$router" nft add element inet ftq now "{ $sport }" ||
 		bail "the flowtable is not told"
-	exchange "$2" $sport "$3" 4 1
-	exchange "$2" $sport "$3" 4 $count
+	exchange "$2" $sport "$3" "$4" 1
+	exchange "$2" $sport "$3" "$4" $count
 	[ "$was_there" = "$there" ] || where+=" there"
 	[ "$was_back" = "$back" ] || where+=" back"
-	check_eq "$1, nothing bound: it differs, 0 slow" "${4:+ $4}, 0 slow" \
+	check_eq "$1, IPv$4, nothing bound: it differs, 0 slow" "${5:+ $5}, 0 slow" \
 		"$where, $slow slow" ||
 		note "before: $was_there, $was_back; after: $there, $back"
 }
