@@ -30,6 +30,9 @@ for fam in 4 6; do
 	same "nft ip dscp" 6002 0 $fam $all "34 1 0" "8 2 0"
 	same "tc skbedit" 6003 0 $fam $all "0 2 3" "0 6 2"
 done
+same_tcp "nft meta priority" 6001 0 4 "0 6 5" "0 4 6"
+same_tcp "nft ip dscp" 6002 0 6 "34 1 0" "8 2 0"
+same_tcp "tc skbedit" 6003 0 4 "0 2 3" "0 6 2"
 
 # With a DSCP that the map has something else for than the kernel, which gives
 # priority 4 to IPv4's: all is to be learned

@@ -28,6 +28,7 @@ END
 for fam in 4 6; do
 	same "ct mark and act_ctinfo" 6005 0 $fam 0 "46 6 5" "46 7 5"
 done
+same_tcp "ct mark and act_ctinfo" 6005 0 4 "46 6 5" "46 7 5"
 
 # --- scope all ---------------------------------------------------------------------
 

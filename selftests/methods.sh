@@ -54,7 +54,7 @@ in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
 		chain forward {
 			type filter hook forward priority filter
 			meta l4proto { tcp, udp } counter name slow
-			meta l4proto udp ct original proto-src @now flow add @ft
+			meta l4proto { tcp, udp } ct original proto-src @now flow add @ft
 		}
 		chain post {
 			type nat hook postrouting priority srcnat
@@ -64,17 +64,19 @@ in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
 	table inet rules {
 		chain forward {
 			type filter hook forward priority -10
-			udp dport { 6001, 6011 } meta priority set 0:5
-			udp sport { 6001, 6011 } meta priority set 0:6
-			udp dport 6005 ct mark set 0xb80080
+			meta l4proto != { tcp, udp } accept
+			th dport { 6001, 6011 } meta priority set 0:5
+			th sport { 6001, 6011 } meta priority set 0:6
+			th dport 6005 ct mark set 0xb80080
 			ct mark 0xb80080 meta priority set 0:5
 		}
 		chain post {
 			type filter hook postrouting priority 300
-			udp dport { 6002, 6012 } ip dscp set af41
-			udp dport { 6002, 6012 } ip6 dscp set af41
-			udp sport { 6002, 6012 } ip dscp set cs1
-			udp sport { 6002, 6012 } ip6 dscp set cs1
+			meta l4proto != { tcp, udp } accept
+			th dport { 6002, 6012 } ip dscp set af41
+			th dport { 6002, 6012 } ip6 dscp set af41
+			th sport { 6002, 6012 } ip dscp set cs1
+			th sport { 6002, 6012 } ip6 dscp set cs1
 		}
 	}
 END
@@ -86,18 +88,17 @@ END
 # filters DEV MATCH PRIORITY: on that device, to or from the ports of tc's methods
 filters()
 {
-	local family pref=0 port
+	local add="filter add dev $1 egress protocol" family pref=0 port proto
 
 	echo "qdisc add dev $1 clsact"
-	for family in ip ipv6; do
+	for family in ip\ {tcp,udp} ipv6\ {tcp,udp}; do
+		proto=${family#* } family=${family% *}
 		for port in 6003 6013; do
-			echo "filter add dev $1 egress protocol $family" \
-				"pref $((++pref)) flower ip_proto udp $2 $port" \
-				"action skbedit priority 0:$3"
+			echo "$add $family pref $((++pref)) flower ip_proto $proto" \
+				"$2 $port action skbedit priority 0:$3"
 		done
-		echo "filter add dev $1 egress protocol $family pref $((++pref))" \
-			"flower ip_proto udp $2 6005" \
-			"action ctinfo dscp 0xfc0000 0x80"
+		echo "$add $family pref $((++pref)) flower ip_proto $proto" \
+			"$2 6005 action ctinfo dscp 0xfc0000 0x80"
 	done
 }
 {
@@ -109,7 +110,7 @@ for ns in "$server" "$client"; do
 		table inet quiet {
 			chain input {
 				type filter hook input priority filter
-				meta l4proto udp drop
+				iifname != "lo" meta l4proto udp drop
 			}
 		}
 	END
@@ -213,14 +214,70 @@ same()
 	check "$name: conntrack says so still" flow_offloaded "$2" $sport "$4"
 }
 
-# flow_offloaded PORT SPORT FAMILY: as conntrack says
+# flow_offloaded PORT SPORT FAMILY [PROTO]: as conntrack says
 flow_offloaded()
 {
-	offloaded udp "$1" "ipv$3" | grep "sport=$2 "
+	offloaded "${4-udp}" "$1" "ipv$3" | grep "sport=$2 "
 }
 
-# plain NAME PORT TOS FAMILY WHERE: without the module's help offloaded packets look otherwise
-# than those before, there, back or both, which WHERE says
+# kinds FILE "sport|dport" PORT BANDS: of the last phase's packets with that port all
+# "DSCP PCP", and the bands
+kinds()
+{
+	local band bands i
+
+	tac "$1" | awk '/^."phase"/ && n++ { exit } { print }' |
+		jq -r --arg key "$2" --argjson port "$3" 'select(.[$key] == $port) |
+			"\(.dscp) \(.pcp)"' | sort -u | paste -s -d,
+	read -r -a bands <<< "$4"
+	for i in "${!bands[@]}"; do
+		[ "${bands[i]}" = 0 ] || echo "$i"
+	done
+}
+
+# tcp_sent NAME THERE BACK PORT SLOW COMMAND...: what talk sends of a TCP flow leaves with
+# "DSCP PCP BAND" each way, acknowledgements and all; by the slow path or not
+tcp_sent()
+{
+	local after back before slow there was_slow=no
+
+	slow=$(slow_packets)
+	mapfile -t before < <(bands wan0 lan0)
+	talk_or_bail "${@:6}"
+	phase "$up_pid" "$up"
+	phase "$down_pid" "$down"
+	mapfile -t after < <(bands wan0 lan0)
+	[ "$slow" = "$(slow_packets)" ] || was_slow=yes
+	there=$(kinds "$up" dport "$4" "$(minus "${after[0]}" "${before[0]}")" | xargs)
+	back=$(kinds "$down" sport "$4" "$(minus "${after[1]}" "${before[1]}")" | xargs)
+	check_eq "$1" "there $2, back $3, slow: $5" \
+		"there $there, back $back, slow: $was_slow"
+}
+
+# same_tcp NAME PORT TOS FAMILY THERE BACK: `same` of a TCP flow, from its SYN to its FIN,
+# which is on the slow path again
+same_tcp()
+{
+	local name="$1, TCP, IPv$4" to=$wan4.2
+
+	[ "$4" = 4 ] || to=$wan6:2
+	[ -n "$talk_in" ] || {
+		talk_serve "$server" 6001 6002 6003 6005
+		talk_start "$client"
+	}
+	sport=$((sport + 1))
+	tcp_sent "$name: before" "$5" "$6" "$2" yes "open t tcp $to $2 $3 $sport $3" \
+		"ping 3 64 t"
+	in_ns "$router" nft add element inet ftq now "{ $sport }" ||
+		bail "the flowtable is not told"
+	tcp_sent "$name: the flowtable gets it" "$5" "$6" "$2" yes "ping 1 64 t"
+	tcp_sent "$name: after" "$5" "$6" "$2" no "ping 3 64 t"
+	check "$name: conntrack says so" flow_offloaded "$2" $sport "$4" tcp
+	tcp_sent "$name: its end" "$5" "$6" "$2" yes "close t"
+}
+
+# plain NAME PORT TOS FAMILY WHERE: without the module's help offloaded packets look
+# otherwise than those before, there, back or both, which WHERE says
 plain()
 {
 	local was_back was_there where=
