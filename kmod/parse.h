@@ -288,8 +288,8 @@ static inline u32 ftq_parse_gso_hdrlen(const struct sk_buff *skb,
 				       unsigned int off, unsigned int thoff,
 				       u8 proto)
 {
-	struct tcphdr _tcph;
-	const struct tcphdr *tcph;
+	const u8 *doff;
+	u8 _doff;
 
 	if (skb->encapsulation) {
 		int inner = skb_inner_transport_offset(skb);
@@ -303,8 +303,12 @@ static inline u32 ftq_parse_gso_hdrlen(const struct sk_buff *skb,
 	if (proto != IPPROTO_TCP)
 		return thoff - off + sizeof(struct udphdr);
 
-	tcph = skb_header_pointer(skb, thoff, sizeof(_tcph), &_tcph);
-	return thoff - off + (tcph ? tcph->doff * 4 : sizeof(struct tcphdr));
+	/*
+	 * The upper half of octet 12 (RFC 9293, 3.1). Not by struct tcphdr: behind an
+	 * Ethernet header inside, or where a guest says that it is, it is not aligned.
+	 */
+	doff = skb_header_pointer(skb, thoff + 12, sizeof(_doff), &_doff);
+	return thoff - off + (doff ? (*doff >> 4) * 4 : sizeof(struct tcphdr));
 }
 
 /*
