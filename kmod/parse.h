@@ -320,14 +320,18 @@ static noinline void ftq_parse_gso(const struct sk_buff *skb,
 				   unsigned int thoff)
 {
 	u32 hdrlen = ftq_parse_gso_hdrlen(skb, off, thoff, pkt->tuple.proto);
+	u32 segs = 1;
 
 	if (!pkt->tuple.tunneled)
 		pkt->len = pkt->bytes;
-	/* gso_segs of a packet from a guest is not to be trusted. */
+	/*
+	 * gso_segs of a packet from a guest is not to be trusted. Nor is gso_size: of
+	 * one octet each, more than 64 KiB would be more segments than the field holds.
+	 */
 	if (pkt->bytes > hdrlen)
-		pkt->segs = DIV_ROUND_UP(pkt->bytes - hdrlen,
-					 skb_shinfo(skb)->gso_size);
-	pkt->bytes += (pkt->segs - 1) * hdrlen;
+		segs = DIV_ROUND_UP(pkt->bytes - hdrlen, skb_shinfo(skb)->gso_size);
+	pkt->segs = min_t(u32, segs, U16_MAX);
+	pkt->bytes = min_t(u64, pkt->bytes + (pkt->segs - 1ULL) * hdrlen, U32_MAX);
 }
 
 /*
