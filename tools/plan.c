@@ -100,6 +100,9 @@ int plan_map_set(struct plan *p, int argc, char **argv)
 	map = find_map(p, c.name);
 	if (!map)
 		return no_map(c.name);
+	/* No line has added the map that is built in. */
+	if (!map->line)
+		map->line = where.line;
 	for (i = 0; i < CLASSES; i++) {
 		if (!(c.classes & BIT64(i)))
 			continue;
