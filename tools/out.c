@@ -236,8 +236,9 @@ static void json_newline(void)
 /* Comma, indentation and key before a value. */
 static void json_lead(const char *key)
 {
+	/* Documents are not a list. */
 	if (!first[depth])
-		fputc(',', mem);
+		fputc(depth ? ',' : '\n', mem);
 	first[depth] = false;
 	if (depth)
 		json_newline();
