@@ -37,6 +37,7 @@ help:
 	@echo '  check      lint, unit tests, selftests in QEMU (KERNELS)'
 	@echo '  lint       checkpatch, shellcheck, sparse'
 	@echo '  mutants    do the selftests notice broken code?'
+	@echo '  fuzz       parsers of packets, text and replies on made up input (RUNS)'
 	@echo '  bench      nanoseconds a packet costs, beside what else does the same'
 	@echo '  bench-insn instructions a packet costs, compared with the baseline'
 	@echo
@@ -81,6 +82,7 @@ clean:
 	[ ! -e "$(KDIR)/Makefile" ] || \
 		$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	$(MAKE) -C tools clean
+	$(MAKE) -C selftests/fuzz clean
 
 check:
 	@selftests/check.sh
@@ -96,6 +98,12 @@ facts:
 
 mutants:
 	@selftests/mutants/run.sh
+
+ifdef RUNS
+export RUNS
+endif
+fuzz:
+	@selftests/fuzz/run
 
 ifdef BENCH_KERNEL
 export BENCH_KERNEL
@@ -119,4 +127,4 @@ bench-insn:
 	@selftests/bench/insn
 
 .PHONY: all help kdir module tools install uninstall clean \
-	check lint demo facts mutants bench bench-insn
+	check lint demo facts mutants fuzz bench bench-insn

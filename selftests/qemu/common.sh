@@ -25,6 +25,9 @@ PKGS_own="$PKGS_build flex bison bc libelf-dev xz-utils"
 # To measure
 # shellcheck disable=SC2034
 PKGS_bench="clang gnuplot-nox libc6-dev"
+# To fuzz
+# shellcheck disable=SC2034
+PKGS_fuzz="clang libc6-dev linux-libc-dev $PKGS_tools pkg-config make python3"
 # To build for s390x and to run that
 # shellcheck disable=SC2034
 PKGS_s390x="qemu-system-misc gcc-12-s390x-linux-gnu libc6-dev-s390x-cross"
