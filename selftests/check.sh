@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# make check: lint, the command's unit tests and harness.sh, all TEST_PROGS on each of
+# make check: lint, the command's unit tests, a short run of the fuzzers and harness.sh, all TEST_PROGS on each of
 # $KERNELS (two guests side by side), on some only those of another list of the Makefile,
 # on kernels of our own what stock ones cannot run. The last line is "N passed, N failed,
 # N skipped"; a skip that selftests/expected-skips does not list is a failure. A few
@@ -12,7 +12,7 @@ set -u
 # shellcheck source=selftests/qemu/common.sh
 . "$(dirname "$0")/qemu/common.sh"
 cd "$TREE" || exit 1
-need lint vm || exit 1
+need lint vm fuzz || exit 1
 choose_kernels
 # shellcheck disable=SC2086 # lists
 {
@@ -69,6 +69,12 @@ else
 	printf 'not ok\there\tunit\ttools check\n' >> "$logs/results"
 fi
 [ $rc = 0 ] || tail -n 40 "$logs/unit.log"
+
+echo "[here] fuzzers"
+selftests/fuzz/run -s > "$logs/fuzz.log" 2>&1
+rc=$?
+ktap here fuzz $rc "$logs/fuzz.log"
+[ $rc = 0 ] || tail -n 40 "$logs/fuzz.log"
 
 # progs_of KERNEL: those that are for it, see the Makefile; all on kernels that were
 # asked for

@@ -87,7 +87,7 @@ each()
 scripts()
 {
 	files '*.sh' .ci/run 'selftests/qemu/*' selftests/bench/insn \
-		selftests/bench/bench
+		selftests/bench/bench selftests/fuzz/run
 }
 
 check_shell()
@@ -158,7 +158,7 @@ if command -v perl > /dev/null; then
 		checkpatch "$ignore" 'kmod/*.[ch]' 'include/*.h' \
 		'selftests/bench/floor/*.c'
 	result "checkpatch of the command" \
-		checkpatch "$ignore_user" 'tools/*.[ch]'
+		checkpatch "$ignore_user" 'tools/*.[ch]' 'selftests/fuzz/*.[ch]'
 else
 	skip "checkpatch" "no perl"
 fi
