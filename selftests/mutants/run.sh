@@ -8,6 +8,8 @@
 #	Name: REGEX of the test's name
 #	Kernel: 6.1
 #
+# "Test: fuzz NAME" is a short run of that fuzzer, which needs no kernel.
+#
 # Arguments: the patches to try (default: all). A line for each, then a count.
 
 set -u
@@ -47,8 +49,18 @@ try()
 		echo "does not apply"
 		return 1
 	}
-	FTQOS_TREE=$work/tree "$QEMU_DIR/run" -q -k "${kernel:-6.1}" \
-		-o "$work/log" "$script" > "$work/run.log" 2>&1
+	case $script in
+	'fuzz '*)
+		mkdir "$work/log"
+		"$work/tree/selftests/fuzz/run" -s "${script#fuzz }" \
+			> "$work/run.log" 2>&1
+		sed -n -E 's/^(ok|not ok) [0-9]+ /\1\there\tfuzz\t/p' \
+			"$work/run.log" > "$work/log/results"
+		;;
+	*)	FTQOS_TREE=$work/tree "$QEMU_DIR/run" -q -k "${kernel:-6.1}" \
+			-o "$work/log" "$script" > "$work/run.log" 2>&1
+		;;
+	esac
 	if [ ! -s "$work/log/results" ]; then
 		echo "does not build or run"
 		return 1
