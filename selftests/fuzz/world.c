@@ -265,6 +265,25 @@ static bool family_is_made_up(void)
 	return answers.n >= sizeof(struct record) && answers.p[0] & RECORD_CONTROL;
 }
 
+/*
+ * libmnl takes a length of 2 GiB and more for a negative one, and looks for the next message
+ * far away. It is the kernel that it trusts, which sends none.
+ */
+static ssize_t sane(void *buf, ssize_t n)
+{
+	struct nlmsghdr *nlh = buf;
+	ssize_t left = n;
+
+	while (left >= (ssize_t)sizeof(*nlh)) {
+		nlh->nlmsg_len &= INT32_MAX;
+		if (nlh->nlmsg_len < sizeof(*nlh) || NLMSG_ALIGN(nlh->nlmsg_len) > (size_t)left)
+			break;
+		left -= NLMSG_ALIGN(nlh->nlmsg_len);
+		nlh = (void *)((char *)nlh + NLMSG_ALIGN(nlh->nlmsg_len));
+	}
+	return n;
+}
+
 ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags)
 {
 	char *buf = mh->msg_iov->iov_base;
@@ -280,7 +299,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags)
 	if (request.nlmsg_type == GENL_ID_CTRL && !family_is_made_up())
 		n = family_answer(buf);
 	else
-		n = answer(buf, size);
+		n = sane(buf, answer(buf, size));
 	if (n < 0)
 		return n;
 	poisoned = buf + n;
@@ -293,7 +312,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags)
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t size)
 {
 	(void)nl;
-	return answer(buf, size);
+	return sane(buf, answer(buf, size));
 }
 
 /* An event, while there are some; then the signal that ends it. */
