@@ -554,7 +554,7 @@ bridged()
 		grep dport=7000
 }
 check "conntrack has an entry of what is bridged" busywait 10 bridged
-check "... which is not learned from" room
+check "... but that is not learned from" room
 ftqos -n "$router" dev del wan2
 ftqos -n "$router" dev del lan0
 

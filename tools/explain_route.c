@@ -119,15 +119,18 @@ const char *route_ends(const struct route *route)
 	}
 	switch (route->err) {
 	case EHOSTUNREACH:
-		return "it is not forwarded: the route says unreachable, or forwarding is off on the device that it enters through";
+		return "it is not forwarded: the route says unreachable, or forwarding is off on "
+		       "the device that it enters through";
 	case EACCES:
 		return "it is not forwarded: the route says prohibit";
 	case EINVAL:
-		return "it is not forwarded: the route says blackhole, or its source is none for this device (martian, rp_filter)";
+		return "it is not forwarded: the route says blackhole, or its source is none for "
+		       "this device (martian, rp_filter)";
 	case ENETUNREACH:
 		return "it is not forwarded: there is no route to its destination";
 	case EXDEV:
-		return "it is not forwarded: rp_filter is set, and the route to its source leads elsewhere";
+		return "it is not forwarded: rp_filter is set, and the route to its source leads "
+		       "elsewhere";
 	}
 	return NULL;
 }

@@ -452,7 +452,8 @@ static void tunneled(void)
 	f.flow.oif = WAN;
 	f.route = (struct route){ WAN, RTN_UNICAST, 0, 0 };
 	CHECK_STR(reason(&f, "map-entry"), "what default has for ef");
-	CHECK(strstr(reason(&f, "dscp"), "the map has another now, which the next packet gets unless IPsec"));
+	CHECK(strstr(reason(&f, "dscp"), "the map has another now, which the "
+					 "next packet gets unless IPsec"));
 	f.flow.dscp_out.v = 26;
 	CHECK(!strstr(reason(&f, "dscp"), "next packet"));
 	f.flow.dscp_out.v = 46;
@@ -554,7 +555,8 @@ static void routes(void)
 		CHECK(strstr(reason(&f, "flow"), ends[i].words));
 	}
 	f.route.mark = 7;
-	CHECK(strstr(reason(&f, "oif-binding"), "its destination (if packets have conntrack's mark 0x7)"));
+	CHECK(strstr(reason(&f, "oif-binding"),
+		     "its destination (if packets have conntrack's mark 0x7)"));
 	CHECK(strstr(reason(&f, "flow"), "its destination (if packets have conntrack's mark 0x7)"));
 	f.route = (struct route){ WAN, RTN_UNICAST, 0, 0 };
 	CHECK_STR(value(&f, "oif-binding"), "any");
