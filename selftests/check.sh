@@ -71,7 +71,7 @@ fi
 [ $rc = 0 ] || tail -n 40 "$logs/unit.log"
 
 echo "[here] fuzzers"
-selftests/fuzz/run -s > "$logs/fuzz.log" 2>&1
+selftests/fuzz/run -c > "$logs/fuzz.log" 2>&1
 rc=$?
 ktap here fuzz $rc "$logs/fuzz.log"
 [ $rc = 0 ] || tail -n 40 "$logs/fuzz.log"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Messages: made, taken apart, and refusals of them in words. */
 #include <errno.h>
+#include <limits.h>
 #include <linux/nf_flow_qos.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -206,7 +207,7 @@ void nl_decode_ack(const struct nlmsghdr *nlh, struct nl_failure *f)
 		return;
 	memcpy(&err, p, sizeof(err));
 	/* A positive value at the end of a dump is no error. */
-	f->err = err < 0 ? -err : 0;
+	f->err = err < 0 && err != INT_MIN ? -err : 0;
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
 		return;
 	if (nlh->nlmsg_type == NLMSG_ERROR) {

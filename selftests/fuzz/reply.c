@@ -114,7 +114,8 @@ static void each_message(struct bytes in)
 
 	out_begin();
 	while (next_record(&in, &r, &payload)) {
-		struct nlmsghdr *nlh = malloc(NLMSG_HDRLEN + payload.n);
+		/* Padded, as the kernel's are: libmnl looks for attributes in that, too. */
+		struct nlmsghdr *nlh = calloc(1, NLMSG_ALIGN(NLMSG_HDRLEN + payload.n));
 
 		FAIL_IF(!nlh);
 		*nlh = (struct nlmsghdr){

@@ -14,6 +14,8 @@ struct vlan_hdr {
 	__be16	h_vlan_encapsulated_proto;
 };
 
+/* As in compat.h: there is a flag of its own. */
+#define FTQ_VLAN_HAS_FLAG		1
 #define skb_vlan_tag_present(skb)	((skb)->vlan_present)
 #define skb_vlan_tag_get_id(skb)	((skb)->vlan_tci & VLAN_VID_MASK)
 
