@@ -39,8 +39,8 @@
 /* Entries looked at in one go, so that the CPU is soon free again. */
 #define FTQ_LEARN_SLICE		1024U
 
-/* Jiffies in which a packet crosses the slow path, if it has not to wait */
-#define FTQ_LEARN_SOON		(1 + HZ / 50)
+/* Jiffies in which a packet crosses the slow path, also on a virtual CPU that has to wait */
+#define FTQ_LEARN_SOON		(1 + HZ / 5)
 
 /* A DSCP or PCP that was not learned */
 #define FTQ_LEARN_NOTHING	0xff

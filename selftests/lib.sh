@@ -656,23 +656,31 @@ bond_below_vlan7()
 	END
 }
 
-# quiet_neighbours: no ARP, neighbour discovery or reports of multicast groups of the
-# router among what is counted
-quiet_neighbours()
+# quiet_router: no reports of multicast groups of the router among what is counted, and no
+# answers to who asks for its link-local addresses, some seconds after it was heard of
+quiet_router()
 {
-	local c s l w
-
 	in_ns "$router" nft -f - <<- END || bail "nft refuses to keep quiet"
 		table inet quiet {
 			chain output {
 				type filter hook output priority filter
 				icmpv6 type { mld-listener-report, mld2-listener-report,
-					mld-listener-done, nd-router-solicit,
-					nd-neighbor-solicit } drop
+					mld-listener-done, nd-router-solicit } drop
+				ip6 daddr fe80::/10 icmpv6 type nd-neighbor-advert drop
 				ip protocol igmp drop
 			}
 		}
 	END
+}
+
+# quiet_neighbours: nor any ARP or neighbour discovery
+quiet_neighbours()
+{
+	local c s l w
+
+	quiet_router
+	in_ns "$router" nft add rule inet quiet output \
+		icmpv6 type nd-neighbor-solicit drop || bail "nft refuses to keep quiet"
 	c=$(mac_of "$client" cl0) s=$(mac_of "$server" srv0)
 	l=$(mac_of "$router" lan0) w=$(mac_of "$router" wan0)
 	ip -batch - -n "$router" <<- END &&

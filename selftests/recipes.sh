@@ -335,7 +335,6 @@ recipe_cake()
 	local tins
 
 	topo_router --vlan7
-	quiet_neighbours
 	kitchen 5000 5001 5002 5003 3074
 	cook cake
 	flows 5000 0
