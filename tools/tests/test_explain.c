@@ -452,8 +452,7 @@ static void tunneled(void)
 	f.flow.oif = WAN;
 	f.route = (struct route){ WAN, RTN_UNICAST, 0, 0 };
 	CHECK_STR(reason(&f, "map-entry"), "what default has for ef");
-	CHECK(strstr(reason(&f, "dscp"), "the map has another now, which the "
-					 "next packet gets unless IPsec"));
+	CHECK(strstr(reason(&f, "dscp"), "another now, which the next packet gets unless IPsec"));
 	f.flow.dscp_out.v = 26;
 	CHECK(!strstr(reason(&f, "dscp"), "next packet"));
 	f.flow.dscp_out.v = 46;
