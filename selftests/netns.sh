@@ -17,12 +17,23 @@ trace=/sys/kernel/tracing
 [ -e $trace/kprobe_events ] || mount -t tracefs tracefs $trace 2> /dev/null
 [ -e $trace/kprobe_events ] || skip_all "no kprobe events"
 
-# send CLIENT COUNT: of the offloaded flow
-send()
+# packets CLIENT COUNT: of the offloaded flow
+packets()
+{
+	pkt "$1" send 198.51.100.2 --tos 0xb8 --sport 4000 --count "$2"
+}
+
+# forget_trace: what is counted begins here
+forget_trace()
 {
 	echo > $trace/trace
 	since=$(now_ms)
-	pkt "$1" send 198.51.100.2 --tos 0xb8 --sport 4000 --count "$2"
+}
+
+send()
+{
+	forget_trace
+	packets "$@"
 }
 
 # hooked NAMESPACES: in so many, hooks of ours were called for what was sent
@@ -129,8 +140,9 @@ q "$r2" -b - <<- END || fail "set-up" "cannot configure"
 	dev set wan0 map voice
 	config set flow-timeout 600
 END
-send "$c2" 50 &
-send "$c1" 50
+forget_trace
+packets "$c2" 50 &
+packets "$c1" 50
 wait $!
 busywait 10 passed "$tmp/cap1" 50
 busywait 10 passed "$tmp/cap2" 50

@@ -119,15 +119,15 @@ const char *route_ends(const struct route *route)
 	}
 	switch (route->err) {
 	case EHOSTUNREACH:
-		return "not forwarded: the route says unreachable, or forwarding is off where it enters";
+		return "not forwarded: the route says unreachable, or forwarding is off";
 	case EACCES:
 		return "not forwarded: the route says prohibit";
 	case EINVAL:
-		return "not forwarded: the route says blackhole, or its source is none for this device";
+		return "not forwarded: the route says blackhole, or its source is a martian";
 	case ENETUNREACH:
 		return "not forwarded: there is no route to its destination";
 	case EXDEV:
-		return "not forwarded: rp_filter is set, and the route to its source leads elsewhere";
+		return "not forwarded: rp_filter, since the route to its source leads elsewhere";
 	}
 	return NULL;
 }
