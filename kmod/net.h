@@ -22,7 +22,8 @@
  * @learn: what was learned of the slow path; allocated with the first binding that wants
  *	it. Published under RTNL, freed with this
  * @net: the namespace; outlives this
- * @devs: struct ftq_dev of hooked devices by ifindex; RTNL
+ * @devs: struct ftq_dev of hooked devices by ifindex; changes under RTNL. Messages of
+ *	flows look one up under RCU, by which it and its policy are freed
  * @bindings: struct ftq_binding in the order of their creation; RTNL
  * @maps: struct ftq_map, default first; RTNL
  * @covers: what @bindings covered at the last sync; RTNL
