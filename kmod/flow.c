@@ -363,6 +363,7 @@ bool ftq_flow_count(struct ftq_flows *flows, const struct ftq_packet *pkt,
 		last = this_cpu_ptr(flows->last);
 		last->flow = flow;
 		last->gen = gen;
+		last->learned = NULL;
 	}
 	return true;
 }

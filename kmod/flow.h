@@ -122,10 +122,15 @@ struct ftq_flow_table {
  *
  * @flow: flow
  * @gen: what ftq_flows->gen was before @flow was looked up
+ * @learned: what was learned of @flow; NULL: not looked up yet, or nothing
+ * @learned_gen: what ftq_net->learn_gen was before that was looked up: see
+ *	ftq_learn_last()
  */
 struct ftq_flow_last {
-	struct ftq_flow	*flow;
-	unsigned long	gen;
+	struct ftq_flow		*flow;
+	unsigned long		gen;
+	struct ftq_learn_entry	*learned;
+	unsigned long		learned_gen;
 };
 
 /*

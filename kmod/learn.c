@@ -42,43 +42,6 @@
 /* Jiffies in which a packet crosses the slow path, also on a virtual CPU that has to wait */
 #define FTQ_LEARN_SOON		(1 + HZ / 5)
 
-/* A DSCP or PCP that was not learned */
-#define FTQ_LEARN_NOTHING	0xff
-
-/**
- * struct ftq_learn_entry - what was learned of one flow, one direction
- *
- * Found and inserted under RCU, freed a grace period after it was removed. The fields
- * from @last on but @zone are written by packets without a lock, each by itself: where
- * two packets of a flow are learned from at once, the last one counts.
- *
- * @node: entry of the table
- * @tuple: of conntrack; device, tags and session are 0. Never changes
- * @last: jiffies when it was learned or used last
- * @epoch: of the binding that has let it be learned; others do not use it, nor does
- *	that one once it has another. Written behind what is cleared for it
- * @prio: skb->priority, valid if @has_prio is set
- * @zone: conntrack zone of the direction. Never changes
- * @has_prio: written behind @prio, read before it
- * @dscp: DSCP, or FTQ_LEARN_NOTHING
- * @pcp: PCP, or FTQ_LEARN_NOTHING
- * @ambiguous: seen in another zone as well; stays
- * @rcu: frees it, once it is removed
- */
-struct ftq_learn_entry {
-	struct rhash_head	node;
-	struct ftq_tuple	tuple;
-	unsigned long		last;
-	u32			epoch;
-	u32			prio;
-	u16			zone;
-	bool			has_prio;
-	u8			dscp;
-	u8			pcp;
-	bool			ambiguous;
-	struct rcu_head		rcu;
-};
-
 /**
  * struct ftq_arrival - a packet that goes to the slow path, as it came
  *
@@ -119,16 +82,10 @@ struct ftq_arrival {
  * @of_flow: the same by flow, the last one of each, for packets that are in another skb
  *	by now: IPv6 makes one where a device wants more room for its header. Without
  *	@skb where it is not like those that came just before
- * @last: entry that a packet has used last; BH context, unused without FTQ_FLOW_LAST.
- *	Not freed as long as @gen is that of the table: who removes an entry changes that
- *	before the grace period after which it is freed
- * @gen: what ftq_learn->gen was before @last was looked up
  */
 struct ftq_learn_cpu {
 	struct ftq_arrival	arrival[1 << FTQ_LEARN_ARRIVALS_SHIFT];
 	struct ftq_arrival	of_flow[1 << FTQ_LEARN_ARRIVALS_SHIFT];
-	struct ftq_learn_entry	*last;
-	unsigned long		gen;
 };
 
 /**
@@ -138,7 +95,6 @@ struct ftq_learn_cpu {
  *
  * @table: struct ftq_learn_entry by tuple
  * @cpu: of each CPU
- * @gen: grows with each entry that is removed
  * @count: entries, at most the namespace's flow limit
  * @wanted: a binding is sticky; changes under RTNL
  * @fn: namespace
@@ -148,7 +104,6 @@ struct ftq_learn_cpu {
 struct ftq_learn {
 	struct rhashtable		table;
 	struct ftq_learn_cpu __percpu	*cpu;
-	atomic_long_t			gen;
 	atomic_t			count;
 	bool				wanted;
 	struct ftq_net			*fn;
@@ -436,8 +391,7 @@ static struct ftq_learn_entry *ftq_learn_entry(struct ftq_learn *learn,
 	entry->tuple = *tuple;
 	entry->zone = zone;
 	entry->last = jiffies;
-	entry->dscp = FTQ_LEARN_NOTHING;
-	entry->pcp = FTQ_LEARN_NOTHING;
+	entry->what = ftq_learn_nothing;
 
 	old = rhashtable_lookup_get_insert_fast(&learn->table, &entry->node,
 						ftq_learn_params);
@@ -456,15 +410,16 @@ full:
 	return NULL;
 }
 
-static u8 ftq_learn_entry_has(const struct ftq_learn_entry *entry)
+/* enum nf_flow_qos_action bits of what was learned. */
+static u8 ftq_learn_has(union ftq_learn_what what)
 {
 	u8 has = 0;
 
-	if (READ_ONCE(entry->has_prio))
+	if (what.has_prio)
 		has |= NF_FLOW_QOS_ACTION_PRIO;
-	if (READ_ONCE(entry->dscp) != FTQ_LEARN_NOTHING)
+	if (what.dscp != FTQ_LEARN_NOTHING)
 		has |= NF_FLOW_QOS_ACTION_DSCP;
-	if (READ_ONCE(entry->pcp) != FTQ_LEARN_NOTHING)
+	if (what.pcp != FTQ_LEARN_NOTHING)
 		has |= NF_FLOW_QOS_ACTION_PCP;
 	return has;
 }
@@ -472,10 +427,10 @@ static u8 ftq_learn_entry_has(const struct ftq_learn_entry *entry)
 /* What another binding has let be learned, or this one before it was less sticky. */
 static void ftq_learn_renew(struct ftq_learn_entry *entry, u32 epoch)
 {
-	WRITE_ONCE(entry->has_prio, false);
-	WRITE_ONCE(entry->dscp, FTQ_LEARN_NOTHING);
-	WRITE_ONCE(entry->pcp, FTQ_LEARN_NOTHING);
-	/* Who sees it sees no more of what was: pairs with ftq_learn_find(). */
+	WRITE_ONCE(entry->what.has_prio, false);
+	WRITE_ONCE(entry->what.dscp, FTQ_LEARN_NOTHING);
+	WRITE_ONCE(entry->what.pcp, FTQ_LEARN_NOTHING);
+	/* Who sees it sees no more of what was: pairs with ftq_learn_read(). */
 	smp_store_release(&entry->epoch, epoch);
 }
 
@@ -491,11 +446,11 @@ static u32 ftq_learn_own_prio(const struct net *net, const struct ftq_arrival *a
 
 static void ftq_learn_prio(struct ftq_learn_entry *entry, u32 prio)
 {
-	if (READ_ONCE(entry->has_prio) && READ_ONCE(entry->prio) == prio)
+	if (READ_ONCE(entry->what.has_prio) && READ_ONCE(entry->prio) == prio)
 		return;
 	WRITE_ONCE(entry->prio, prio);
-	/* Who sees that there is one sees it: pairs with ftq_learn_find(). */
-	smp_store_release(&entry->has_prio, true);
+	/* Who sees that there is one sees it: pairs with ftq_learn_read(). */
+	smp_store_release(&entry->what.has_prio, true);
 }
 
 /*
@@ -564,7 +519,7 @@ static void ftq_learn_pcp(struct ftq_learn_entry *entry, const struct sk_buff *s
 		return;
 	if (!ftq_learn_frame_pcp(skb, frame, &pcp) || (!all && pcp == own))
 		pcp = FTQ_LEARN_NOTHING;
-	FTQ_UPDATE(entry->pcp, pcp);
+	FTQ_UPDATE(entry->what.pcp, pcp);
 }
 
 /**
@@ -590,6 +545,7 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 	struct ftq_learn *learn = rcu_dereference(fn->learn);
 	struct ftq_learn_entry *entry;
 	struct ftq_arrival arrival;
+	union ftq_learn_what what;
 	struct ftq_tuple tuple;
 	u8 dscp, proto;
 	u16 zone;
@@ -611,7 +567,7 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 		return 0;
 	}
 	if (unlikely(entry->zone != zone))
-		FTQ_UPDATE(entry->ambiguous, true);
+		FTQ_UPDATE(entry->what.ambiguous, true);
 	if (READ_ONCE(entry->epoch) != target->epoch) {
 		if (!highest)
 			return 0;
@@ -622,35 +578,35 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 	if (all || (known && skb->priority != ftq_learn_own_prio(fn->net, &arrival)))
 		ftq_learn_prio(entry, skb->priority);
 	else if (known && highest)
-		FTQ_UPDATE(entry->has_prio, false);
+		FTQ_UPDATE(entry->what.has_prio, false);
 
 	if (all || (known && dscp != arrival.dscp))
-		FTQ_UPDATE(entry->dscp, dscp);
+		FTQ_UPDATE(entry->what.dscp, dscp);
 	else if (known && highest)
-		FTQ_UPDATE(entry->dscp, FTQ_LEARN_NOTHING);
+		FTQ_UPDATE(entry->what.dscp, FTQ_LEARN_NOTHING);
 
 	ftq_learn_pcp(entry, skb, out, frame, all);
-	return READ_ONCE(entry->ambiguous) ? 0 : ftq_learn_entry_has(entry);
+	what.word = READ_ONCE(entry->what.word);
+	return what.ambiguous ? 0 : ftq_learn_has(what);
 }
 
 /* The entry of an offloaded packet; mostly it is that of the packet before. */
-static struct ftq_learn_entry *ftq_learn_use(struct ftq_learn *learn,
+static struct ftq_learn_entry *ftq_learn_use(struct ftq_net *fn, struct ftq_learn *learn,
 					     const struct ftq_tuple *tuple)
 {
-	struct ftq_learn_cpu *cpu = this_cpu_ptr(learn->cpu);
-	struct ftq_learn_entry *entry = cpu->last;
+	struct ftq_learn_entry *entry = ftq_learn_last(fn, tuple);
+	struct ftq_flow_last *last;
 	unsigned long gen;
 
-	/* Before a lookup, and before an entry is followed: see ftq_learn_remove(). */
-	gen = atomic_long_read_acquire(&learn->gen);
-	if (!FTQ_FLOW_LAST || !entry || cpu->gen != gen || !ftq_learn_is(entry, tuple)) {
-		entry = rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
-		if (!entry)
-			return NULL;
-		if (FTQ_FLOW_LAST) {
-			cpu->last = entry;
-			cpu->gen = gen;
-		}
+	if (entry)
+		return entry;
+	/* Before the lookup: see ftq_learn_remove(). */
+	gen = atomic_long_read_acquire(&fn->learn_gen);
+	entry = rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
+	if (entry && ftq_learn_is_last(fn, tuple)) {
+		last = this_cpu_ptr(fn->flows.last);
+		last->learned = entry;
+		last->learned_gen = gen;
 	}
 	return entry;
 }
@@ -666,35 +622,27 @@ static struct ftq_learn_entry *ftq_learn_use(struct ftq_learn *learn,
  * Context: RCU, and BH if @used.
  * Return: false: nothing was learned.
  */
-bool ftq_learn_find(const struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch,
+bool ftq_learn_find(struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch,
 		    bool used, struct ftq_learned *learned)
 {
 	struct ftq_learn *learn = rcu_dereference(fn->learn);
 	struct ftq_learn_entry *entry;
+	union ftq_learn_what what;
 
 	if (unlikely(!learn))
 		return false;
-	entry = used ? ftq_learn_use(learn, tuple) :
+	entry = used ? ftq_learn_use(fn, learn, tuple) :
 		       rhashtable_lookup(&learn->table, tuple, ftq_learn_params);
-	/* Pairs with ftq_learn_renew(). */
-	if (!entry || smp_load_acquire(&entry->epoch) != epoch)
+	if (!entry || !ftq_learn_read(entry, epoch, &what))
 		return false;
 	if (used)
 		FTQ_UPDATE(entry->last, jiffies);
 
-	learned->has = 0;
-	/* Pairs with ftq_learn_prio(). */
-	if (smp_load_acquire(&entry->has_prio)) {
-		learned->has = NF_FLOW_QOS_ACTION_PRIO;
-		learned->prio = READ_ONCE(entry->prio);
-	}
-	learned->dscp = READ_ONCE(entry->dscp);
-	if (learned->dscp != FTQ_LEARN_NOTHING)
-		learned->has |= NF_FLOW_QOS_ACTION_DSCP;
-	learned->pcp = READ_ONCE(entry->pcp);
-	if (learned->pcp != FTQ_LEARN_NOTHING)
-		learned->has |= NF_FLOW_QOS_ACTION_PCP;
-	learned->ambiguous = READ_ONCE(entry->ambiguous);
+	learned->has = ftq_learn_has(what);
+	learned->prio = READ_ONCE(entry->prio);
+	learned->dscp = what.dscp;
+	learned->pcp = what.pcp;
+	learned->ambiguous = what.ambiguous;
 	return learned->has;
 }
 
@@ -703,8 +651,8 @@ static void ftq_learn_remove(struct ftq_learn *learn, struct ftq_learn_entry *en
 {
 	if (rhashtable_remove_fast(&learn->table, &entry->node, ftq_learn_params))
 		return;
-	/* Who sees this no longer finds it: pairs with ftq_learn_use(). Fully ordered. */
-	atomic_long_inc_return(&learn->gen);
+	/* Who sees this no longer finds it: pairs with ftq_learn_last(). Fully ordered. */
+	atomic_long_inc_return(&learn->fn->learn_gen);
 	atomic_dec(&learn->count);
 	kfree_rcu(entry, rcu);
 }

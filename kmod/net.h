@@ -21,6 +21,7 @@
  * @stats: per-CPU counters
  * @learn: what was learned of the slow path; allocated with the first binding that wants
  *	it. Published under RTNL, freed with this
+ * @learn_gen: grows with each entry that is removed from @learn
  * @net: the namespace; outlives this
  * @devs: struct ftq_dev of hooked devices by ifindex; changes under RTNL. Messages of
  *	flows look one up under RCU, by which it and its policy are freed
@@ -46,6 +47,7 @@ struct ftq_net {
 	struct ftq_flows	flows;
 	struct ftq_stats	stats;
 	struct ftq_learn __rcu	*learn;
+	atomic_long_t		learn_gen;
 	struct net		*net;
 	struct xarray		devs;
 	struct list_head	bindings;

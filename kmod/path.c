@@ -866,6 +866,22 @@ static bool ftq_path_set_pcp(struct sk_buff *skb, struct net_device *dev,
 	return done;
 }
 
+/* Priority and PCP; @learned has the DSCP only where that is set already. */
+static __always_inline void ftq_path_use_learned(struct ftq_window *win,
+						 const struct ftq_learned *learned,
+						 unsigned int segs)
+{
+	struct ftq_action *action = &win->action;
+
+	if (learned->has & NF_FLOW_QOS_ACTION_PRIO)
+		action->prio = learned->prio;
+	if (learned->has & NF_FLOW_QOS_ACTION_PCP)
+		action->pcp = learned->pcp;
+	action->keep &= ~learned->has;
+	win->outcome.source = NF_FLOW_QOS_SOURCE_LEARNED;
+	ftq_stat_add(&win->fn->stats, FTQ_STAT_LEARNED, segs);
+}
+
 /*
  * What was learned of the packet's flow comes before what the map has. Where the scope is
  * all its class is the DSCP that it had on the slow path, which was the class there.
@@ -903,13 +919,7 @@ static noinline void ftq_path_learned(const struct ftq_target *target,
 		}
 		action->dscp = learned.dscp;
 	}
-	if (learned.has & NF_FLOW_QOS_ACTION_PRIO)
-		action->prio = learned.prio;
-	if (learned.has & NF_FLOW_QOS_ACTION_PCP)
-		action->pcp = learned.pcp;
-	action->keep &= ~learned.has;
-	win->outcome.source = NF_FLOW_QOS_SOURCE_LEARNED;
-	ftq_stat_add(&fn->stats, FTQ_STAT_LEARNED, segs);
+	ftq_path_use_learned(win, &learned, segs);
 }
 
 /*
@@ -1163,6 +1173,29 @@ ftq_path_give_all(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_
 }
 
 /*
+ * ftq_path_give() where the binding is sticky, for the next packet of a flow that is left its
+ * DSCP.
+ */
+static noinline unsigned int
+ftq_path_give_sticky(struct ftq_dev *fd, struct sk_buff *skb,
+		     const struct nf_hook_state *state, struct ftq_window *win,
+		     const struct ftq_target *target)
+{
+	const struct ftq_map_table *table = rcu_dereference(target->map->table);
+	const struct ftq_action *action = &table->action[win->outcome.class];
+	struct ftq_learned learned;
+
+	if (!(action->keep & NF_FLOW_QOS_ACTION_DSCP) ||
+	    !ftq_learn_quick(win->fn, win->tuple, target->epoch, &learned))
+		return ftq_path_give_all(fd, skb, state, win, target);
+	ftq_path_decide(fd, target, action, win);
+	if (learned.has)
+		ftq_path_use_learned(win, &learned, 1);
+	ftq_path_set_prio(skb, win, &win->action);
+	return ftq_path_give_pcp(fd, skb, state, win, &win->action, false);
+}
+
+/*
  * On the highest device: decide, too. Whatever calls another function is elsewhere, so
  * that no register has to be saved for it.
  */
@@ -1173,8 +1206,9 @@ ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_stat
 	const struct ftq_map_table *table = rcu_dereference(target->map->table);
 	const struct ftq_action *action = &table->action[win->outcome.class];
 
-	if (unlikely(win->expect || target->sticky ||
-		     !(action->keep & NF_FLOW_QOS_ACTION_DSCP)))
+	if (unlikely(target->sticky))
+		return ftq_path_give_sticky(fd, skb, state, win, target);
+	if (unlikely(win->expect || !(action->keep & NF_FLOW_QOS_ACTION_DSCP)))
 		return ftq_path_give_all(fd, skb, state, win, target);
 	ftq_path_decide(fd, target, action, win);
 	ftq_path_set_prio(skb, win, action);
