@@ -12,7 +12,8 @@
 # - a flowtable without the lowest device (since 6.19): all packets are slow
 # - a map with a PCP that no frame can carry
 #
-# The qdisc is netem with a delay, in which every packet waits.
+# The qdisc is netem with a delay, in which every packet waits: longer than a virtual CPU
+# has to while the other one runs, as what can leave at once was not behind a queue.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -69,19 +70,20 @@ pcps()
 		jq -r 'select(.dport == 5000) | .pcp' | sort -u | paste -s -d' '
 }
 
-# sends: four packets, what they had is told by pcps, $slow and $through (those that
-# the qdisc of $1 counted). Again if the flow was ended meanwhile: a change of devices
-# makes its route stale, and the kernel notices up to a second later.
+# sends DEV: four packets, what they had is told by pcps, $slow and $through (those that
+# the qdisc of the device counted). Again if the flow was ended meanwhile: a change of
+# devices makes its route stale, and the kernel notices up to a second later.
 sends()
 {
-	local try
+	local out try
 
 	for try in 1 2 3; do
-		busywait 10 offload > /dev/null || bail "not offloaded"
+		out=$(busywait 10 offload) || bail "not offloaded: $out"
 		phase "$up_pid" "$up"
 		slow=$(slow_packets)
 		through=$(counted "$1")
-		talk_or_bail "send 4 64 a"
+		# Each is answered, so that none waits any more
+		talk_or_bail "ping 4 64 a"
 		slow=$(($(slow_packets) - slow))
 		through=$(($(counted "$1") - through))
 		[ "$slow" != 0 ] || return
@@ -104,7 +106,7 @@ waiting()
 		tc -n "$router" qdisc del dev $dev root > /dev/null 2>&1
 	done
 	[ "$1" = none ] || tc -n "$router" qdisc add dev "$1" root handle 8: \
-		netem delay 1ms || bail "no netem"
+		netem delay 200ms || bail "no netem"
 }
 
 topo_router --vlan7
@@ -116,7 +118,7 @@ talk_start "$client"
 talk_or_bail "open a udp $wan4.2 5000 0xb8 4000 0xb8"
 pkt_bg up_pid "$server" capture srv0 --out "$up" --direction in
 
-tc -n "$router" qdisc add dev wan0.7 root handle 8: netem delay 1ms ||
+tc -n "$router" qdisc add dev wan0.7 root handle 8: netem delay 200ms ||
 	bail "no netem"
 says "nothing is bound"
 waiting none
