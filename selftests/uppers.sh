@@ -5,6 +5,9 @@
 # the kernel sends past the forward chain with nothing bound go the same way with any
 # bound, and with the WAN device bound by its name; then their packets have the
 # priority of their class, as the prio qdisc of wan0 counts it.
+#
+# Over macvlan devices also what is learned there and on the device below: that of the
+# binding that decides, and no other's.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -174,6 +177,116 @@ on()
 }
 
 on vrf
-on macvlan
 on team
+
+# --- learned over macvlan ----------------------------------------------------------
+
+# frames SPORT COUNT [FAMILY]: of one flow, all through when it returns. By which bands
+# of wan0 they left ("BAND:PACKETS "), how many the slow path has seen, and how many
+# left by what was learned, is in $left
+frames()
+{
+	local a=("$lan4.2" "$wan4.2") before i n slow
+
+	[ "${3-4}" = 4 ] || a=("$lan6:2" "$wan6:2")
+	ftqos -n "$router" stats reset
+	before=$(bands wan0)
+	slow=$(slow_packets)
+	pkt "$client" raw --dev cl0 --dst-mac "$mac" --src "${a[0]}" --dst "${a[1]}" \
+		--sport "$1" --dport 6000 --count "$2" --tos 0xb8 || bail "no frames"
+	left=
+	read -r -a n < <(minus "$(bands wan0)" "$before")
+	for i in "${!n[@]}"; do
+		[ "${n[i]}" = 0 ] || left+="$i:${n[i]} "
+	done
+	left+=" $(($(slow_packets) - slow)) $(counters learned)"
+}
+
+# bound LINES: bind these, and nothing else
+bound()
+{
+	ftqos -n "$router" restore <<- END || bail "cannot bind"
+		map add m
+		map set m all prio 0
+		map set m ef prio 7
+		$1
+	END
+	hooks_placed
+}
+
+on macvlan
+mac=$(mac_of "$router" mvl)
+# No ARP or neighbour discovery among what is counted
+quiet_router
+s=$(mac_of "$server" srv0) w=$(mac_of "$router" mvw)
+ip -n "$router" -batch - <<- END &&
+	neigh replace $wan4.2 lladdr $s dev mvw
+	neigh replace $wan6:2 lladdr $s dev mvw
+END
+ip -n "$server" -batch - <<- END || bail "cannot set neighbours"
+	neigh replace $wan4.1 lladdr $w dev srv0
+	neigh replace $wan6:1 lladdr $w dev srv0
+END
+in_ns "$server" nft -f - <<- END || bail "nft refuses to drop"
+	table inet quiet {
+		chain input {
+			type filter hook input priority filter
+			udp dport 6000 drop
+		}
+	}
+END
+in_ns "$router" nft -f - <<- END || bail "nft refuses the rules"
+	table inet rules {
+		chain post {
+			type filter hook postrouting priority 300
+			udp sport 4100-4109 meta priority set 0:3
+		}
+	}
+	table netdev below {
+		chain egress {
+			type filter hook egress device wan0 priority 0
+		}
+	}
+END
+sport=4100
+for binds in any wan0 mvw; do
+	bound "dev set $binds map m sticky on"
+	for fam in 4 6; do
+		frames $sport 2 $fam
+		check_eq "macvlan, $binds, IPv$fam: a rule's priority, slow path" \
+			"3:2  2 0" "$left"
+		frames $sport 4 $fam
+		check_eq "macvlan, $binds, IPv$fam: that is learned" "3:4  0 4" "$left"
+		# Of the slow path's packets only, as offloaded ones come through it, too
+		in_ns "$router" nft add rule netdev below egress udp dport 6000 \
+			meta priority set 0:2
+		frames $((sport + 10)) 2 $fam
+		check_eq "macvlan, $binds, IPv$fam: a rule's on the device below" \
+			"2:2  2 0" "$left"
+		in_ns "$router" nft flush chain netdev below egress
+		frames $((sport + 10)) 4 $fam
+		if [ $binds = mvw ]; then
+			check_eq "macvlan, $binds, IPv$fam: that is not learned there" \
+				"7:4  0 0" "$left"
+		else
+			check_eq "macvlan, $binds, IPv$fam: that is learned there" \
+				"2:4  0 4" "$left"
+		fi
+	done
+	sport=$((sport + 1))
+done
+
+# The device below has a binding of its own, which does not decide
+bound "dev set mvw map m sticky on
+	dev set wan0 sticky all"
+frames 4120 2
+check_eq "macvlan is on, below it is all: no rule spoke, slow path" "4:2  2 0" "$left"
+frames 4120 4
+check_eq "macvlan is on, below it is all: nothing is learned" "7:4  0 0" "$left"
+bound "dev set mvw map m sticky all
+	dev set wan0 sticky on"
+frames 4121 2
+check_eq "macvlan is all, below it is on: no rule spoke, slow path" "4:2  2 0" "$left"
+frames 4121 4
+check_eq "macvlan is all, below it is on: all is learned" "4:4  0 4" "$left"
 finish
