@@ -11,6 +11,7 @@
 #   what is offloaded
 # - a flowtable without the lowest device (since 6.19): all packets are slow
 # - a map with a PCP that no frame can carry
+# - scope all where packets enter by another trust than their DSCP
 #
 # The qdisc is netem with a delay, in which every packet waits: longer than a virtual CPU
 # has to while the other one runs, as what can leave at once was not behind a queue.
@@ -209,6 +210,33 @@ else
 fi
 tables "lan0, wan0"
 says "a flowtable on both sides"
+
+# --- two ways to a class -----------------------------------------------------------
+
+# anew: the PCPs of a flow's packets, of which the first are slow
+anew()
+{
+	# Slow because it is a flow that nobody knows
+	in_ns "$router" conntrack -D -p udp --dport 5000 > /dev/null 2>&1
+	phase "$up_pid" "$up"
+	busywait 10 offload > /dev/null || bail "not offloaded"
+	talk_or_bail "ping 2 64 a"
+	pcps
+}
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev set lan0 trust none
+	dev set wan0.7 scope all
+END
+says "scope all and another trust" \
+	"^packets that enter through lan0 \(trust none\) and leave through wan0\.7 \(scope all\) "
+check_eq "... the first packets have another PCP" "0 5" "$(anew)"
+remedy "ftqos dev set lan0 [^']*"
+says "scope all and trust dscp"
+check_eq "... all have the same PCP" 5 "$(anew)"
+ftqos -n "$router" -b - <<- END || bail "cannot bind"
+	dev del lan0
+	dev set wan0.7 scope offloaded
+END
 
 # --- PCPs without a tag ----------------------------------------------------------
 

@@ -121,6 +121,64 @@ static void warn_hardware(struct status *s)
 	}
 }
 
+/* Do packets of different classes get different things? Where that is open: yes. */
+static bool map_differs(const struct status *s, const char *name)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->maps.n; i++) {
+		const struct map *map = &s->maps.v[i];
+
+		if (strcmp(map->name, name))
+			continue;
+		for (k = 1; k < NF_FLOW_QOS_CLASSES; k++)
+			if (!entry_equal(&map->e[k], &map->e[0]))
+				return true;
+		return false;
+	}
+	return true;
+}
+
+static bool trusts_otherwise(const struct dev *dev)
+{
+	return dev->state != NF_FLOW_QOS_DEV_STATE_ABSENT &&
+	       dev->trust != NF_FLOW_QOS_TRUST_DSCP;
+}
+
+/*
+ * Scope all knows the class of a packet that is not offloaded by its DSCP only. One
+ * warning for each binding that has it, whatever the number of those that packets enter
+ * by.
+ */
+static void warn_classes(struct status *s)
+{
+	char trust[TRUST_TEXT_MAX];
+	size_t i, k, more;
+
+	for (i = 0; i < s->devs.n; i++) {
+		const struct dev *out = &s->devs.v[i], *in = NULL;
+
+		if (out->state == NF_FLOW_QOS_DEV_STATE_ABSENT ||
+		    out->scope != NF_FLOW_QOS_SCOPE_ALL || !map_differs(s, out->map))
+			continue;
+		for (more = 0, k = 0; k < s->devs.n; k++) {
+			/* What enters by a device leaves by another; any is several. */
+			if (!trusts_otherwise(&s->devs.v[k]) ||
+			    (k == i && strcmp(out->name, "any")))
+				continue;
+			if (in)
+				more++;
+			else
+				in = &s->devs.v[k];
+		}
+		if (!in)
+			continue;
+		warn(s, "packets that enter through %s%s (trust %s) and leave through %s (scope all) go by their own DSCP until they are offloaded: use 'ftqos dev set %s trust dscp', or 'ftqos dev set %s scope offloaded', which leaves the first ones alone",
+		     in->name, more ? " and others" : "",
+		     trust_text(in, trust, sizeof(trust)), out->name, in->name, out->name);
+	}
+}
+
 void make_warnings(struct status *s)
 {
 	if (strcmp(s->version, FTQOS_VERSION))
@@ -131,6 +189,7 @@ void make_warnings(struct status *s)
 	warn_devices(s);
 	warn_flowtables(s);
 	warn_hardware(s);
+	warn_classes(s);
 	/* Without a binding nothing is expected of devices. */
 	if (!s->devs.n)
 		return;

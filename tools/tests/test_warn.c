@@ -391,6 +391,51 @@ static void hardware(void)
 	end(&s);
 }
 
+static void classes(void)
+{
+	struct status s = router(false);
+	size_t k;
+
+	add_dev(&s, "br0", BR, "default");
+	add_dev(&s, "wan0.7", WAN7, "default");
+	s.devs.v[0].trust = NF_FLOW_QOS_TRUST_NONE;
+	SAYS(&s, NULL, NULL);
+	s.devs.v[1].scope = NF_FLOW_QOS_SCOPE_ALL;
+	SAYS(&s, "enter through br0 (trust none) and leave through wan0.7 (scope all)",
+	     "'ftqos dev set br0 trust dscp', or 'ftqos dev set wan0.7 scope offloaded'");
+	s.devs.v[0].trust = NF_FLOW_QOS_TRUST_CTMARK;
+	s.devs.v[0].ctmark_mask = 0xfc;
+	SAYS(&s, "br0 (trust ctmark 0xfc)", "wan0.7 (scope all)");
+	s.devs.v[0].trust = NF_FLOW_QOS_TRUST_DSCP;
+	SAYS(&s, NULL, NULL);
+	/* What enters by it leaves by others. */
+	s.devs.v[1].trust = NF_FLOW_QOS_TRUST_PCP;
+	SAYS(&s, NULL, NULL);
+	s.devs.v[0].scope = NF_FLOW_QOS_SCOPE_ALL;
+	SAYS(&s, "enter through wan0.7 (trust pcp)", "leave through br0 (scope all)");
+	s.devs.v[1].state = NF_FLOW_QOS_DEV_STATE_ABSENT;
+	drop(&s);
+	make_warnings(&s);
+	CHECK(s.nwarnings == 1 && strstr(s.warnings[0], "wan0.7 is absent"));
+	s.devs.v[1].state = NF_FLOW_QOS_DEV_STATE_ACTIVE;
+	/* Where all classes have the same it does not matter which one it is. */
+	for (k = 0; k < NF_FLOW_QOS_CLASSES; k++)
+		s.maps.v[0].e[k] = s.maps.v[0].e[0];
+	SAYS(&s, NULL, NULL);
+	s.maps.v[0].e[46].dscp = 0;
+	SAYS(&s, "enter through wan0.7 (trust pcp)", "");
+	/* Several are one warning. */
+	add_dev(&s, "any", 0, "default");
+	s.devs.v[1].scope = NF_FLOW_QOS_SCOPE_OFFLOADED;
+	s.devs.v[2].trust = NF_FLOW_QOS_TRUST_NONE;
+	SAYS(&s, "wan0.7 and others (trust pcp) and leave through br0", "");
+	s.devs.v[0].scope = NF_FLOW_QOS_SCOPE_OFFLOADED;
+	s.devs.v[1].trust = NF_FLOW_QOS_TRUST_DSCP;
+	s.devs.v[2].scope = NF_FLOW_QOS_SCOPE_ALL;
+	SAYS(&s, "enter through any (trust none) and leave through any (scope all)", "");
+	end(&s);
+}
+
 static void no_tag(void)
 {
 	struct status s = router(false);
@@ -486,6 +531,7 @@ const struct test warn_tests[] = {
 	{ "warnings: the queue that a PPP device has by default", default_queue },
 	{ "warnings: the lowest device is not in the flowtable", lowest_missing },
 	{ "warnings: hardware offload", hardware },
+	{ "warnings: two ways to a class", classes },
 	{ "warnings: a PCP without a tag", no_tag },
 	{ "warnings: devices cannot be read", unread },
 	{ "warnings: thousands of devices", many },
