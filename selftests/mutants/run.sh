@@ -29,10 +29,36 @@ head_of()
 	sed -n "/^---/q; s/^$2: *//p" "$1" | head -n 1
 }
 
+# guest KERNEL SCRIPT REGEX: runs the script there, as far as a test of such a name fails,
+# which it prints. Ends with 1 if none did.
+guest()
+{
+	local found=1 line log=$work/log/ktap.log run
+
+	mkdir "$work/log"
+	: > "$log"
+	# All its processes are a group, to be ended as one
+	FTQOS_TREE=$work/tree setsid "$QEMU_DIR/run" -q -k "$1" -o "$work/log" "$2" \
+		> "$work/run.log" 2>&1 < /dev/null &
+	run=$!
+	trap 'kill -- -"$run" 2> /dev/null; exit 130' INT TERM
+	while read -r line; do
+		[[ $line =~ ^not\ ok\ [0-9]+\ (.*) ]] || continue
+		line=${BASH_REMATCH[1]}
+		[[ $line =~ $3 ]] || continue
+		echo "$line"
+		found=0
+		kill -- -"$run" 2> /dev/null
+		break
+	done < <(tail -n +1 -s 0.3 --pid="$run" -f "$log" 2> /dev/null)
+	wait "$run" 2> /dev/null
+	return $found
+}
+
 # try PATCH: prints what became of it, ends with 0 if the test noticed
 try()
 {
-	local kernel name script
+	local kernel name noticed script
 
 	script=$(head_of "$1" Test)
 	name=$(head_of "$1" Name)
@@ -57,8 +83,10 @@ try()
 		sed -n -E 's/^(ok|not ok) [0-9]+ /\1\there\tfuzz\t/p' \
 			"$work/run.log" > "$work/log/results"
 		;;
-	*)	FTQOS_TREE=$work/tree "$QEMU_DIR/run" -q -k "${kernel:-6.1}" \
-			-o "$work/log" "$script" > "$work/run.log" 2>&1
+	*)	noticed=$(guest "${kernel:-6.1}" "$script" "$name") && {
+			echo "killed by $script: $noticed"
+			return
+		}
 		;;
 	esac
 	if [ ! -s "$work/log/results" ]; then
