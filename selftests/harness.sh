@@ -3,7 +3,8 @@
 #
 # What "make check" makes of results: a skip is accepted on the kernels, of the
 # script and for the reason that selftests/expected-skips has, and no other; a
-# line of that file which is none is a failure. And which scripts are run once more.
+# line of that file which is none is a failure. And which scripts are run once more, and
+# which words of a kernel name a bug.
 # Runs anywhere.
 
 # shellcheck source=selftests/lib.sh
@@ -89,4 +90,40 @@ check_eq "... but where its set-up failed it is" "6.1 x.sh" \
 	"$(again 5 "$bad"$'6.1\tx.sh\tset-up' "$bad"$'6.1\tx.sh\t'"$cut")"
 check_eq "lint and unit tests are not" "" \
 	"$(again 5 "$bad"$'here\tlint\ta' "$bad"$'here\tharness.sh\ta')"
+
+# bugs LINE...: how many of what a kernel said name a bug
+bugs()
+{
+	printf '[    1.234567] %s\n' "$@" | awk -f "$LIB_DIR/qemu/bugs.awk" | wc -l
+}
+check_eq "what a kernel says of itself is no bug" 0 \
+	"$(bugs 'kasan: KernelAddressSanitizer initialized' 'kcsan: enabled early' \
+		'kmemleak: Kernel memory leak detector initialized' \
+		'Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar' \
+		'TCP: request_sock_TCP: Possible SYN flooding on port 5000.' \
+		'nf_flow_qos: loading out-of-tree module taints kernel.')"
+for line in 'BUG: KASAN: use-after-free in f+0x1/0x2' 'BUG: scheduling while atomic: ip/9' \
+	'WARNING: possible circular locking dependency detected' \
+	'WARNING: CPU: 0 PID: 9 at net/core/dev.c:1 f+0x1/0x2' \
+	'UBSAN: shift-out-of-bounds in f.c:1:2' 'INFO: trying to register non-static key.' \
+	'INFO: task ip:9 blocked for more than 120 seconds.' \
+	'rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:' \
+	'ODEBUG: free active (active state 0) object type: timer_list' \
+	'kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)' \
+	'unregister_netdevice: waiting for wan0 to become free. Usage count = 2' \
+	'refcount_t: underflow; use-after-free.' 'general protection fault, 0000 [#1]' \
+	'Oops: 0002 [#1] PREEMPT SMP KASAN' 'Kernel panic - not syncing: Fatal exception'; do
+	check_eq "a bug: $line" 1 "$(bugs "$line")"
+done
+race='BUG: KCSAN: data-race in'
+ends=$(printf '=%.0s' {1..66})
+check_eq "two of the kernel's own functions at the same octets are none" 0 \
+	"$(bugs "$ends" "$race f / g" 'read to 0x1 of 8 bytes by task 9 on cpu 0:' \
+		' f+0x1/0x2 [nf_tables]' "$ends" "$race h" ' h+0x1/0x2' "$ends")"
+check_eq "... but one of ours is" 1 \
+	"$(bugs "$ends" "$race f / g" 'read to 0x1 of 8 bytes by task 9 on cpu 0:' \
+		' f+0x1/0x2 [nf_flow_qos]' "$ends")"
+check_eq "... also where the report has no end" 1 "$(bugs "$ends" "$race f / ftq_x")"
+check_eq "... and what else is said in between" 2 \
+	"$(bugs "$ends" "$race ftq_x" 'WARNING: y' "$ends")"
 finish
