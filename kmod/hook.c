@@ -331,11 +331,13 @@ static void ftq_ingress_del(struct ftq_ingress *in)
 	kfree_rcu(in, rcu);
 }
 
-/* Were hooks placed just before, so that no more may be yet? */
+/*
+ * Were hooks placed just before, so that no more may be yet? Not time_before(), which
+ * with 32 bits takes what was weeks ago for what is to come.
+ */
 static bool ftq_ingress_soon(const struct ftq_dev *fd)
 {
-	return fd->was_placed &&
-	       time_before(jiffies, fd->placed + FTQ_HOOK_PLACE);
+	return fd->was_placed && jiffies - fd->placed < FTQ_HOOK_PLACE;
 }
 
 /*
@@ -774,9 +776,8 @@ void ftq_hook_recheck(struct ftq_net *fn)
  */
 void ftq_hook_kick(struct ftq_dev *fd)
 {
-	unsigned long kicked = READ_ONCE(fd->kicked);
-
-	if (time_before(jiffies, kicked + FTQ_HOOK_KICK))
+	/* As in ftq_ingress_soon(), however long ago the last time was. */
+	if (jiffies - READ_ONCE(fd->kicked) < FTQ_HOOK_KICK)
 		return;
 	WRITE_ONCE(fd->kicked, jiffies);
 	/* Hooks are gone, and packets out of them, before the work is cancelled. */

@@ -186,7 +186,8 @@ static bool ftq_learn_same_flow(const struct ftq_arrival *a, const struct ftq_ar
 /* Can a packet that came then still be on its way, if it has not to wait? */
 static bool ftq_learn_recent(const struct ftq_arrival *arrival)
 {
-	return time_before(jiffies, arrival->when + FTQ_LEARN_SOON);
+	/* With 32 bits time_before() takes what was weeks ago for what is to come. */
+	return jiffies - arrival->when < FTQ_LEARN_SOON;
 }
 
 /**
