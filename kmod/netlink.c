@@ -224,7 +224,8 @@ bool ftq_nl_heard(const struct ftq_net *fn, enum ftq_nl_group group)
 /**
  * ftq_nl_send() - send a notification
  * @fn: namespace
- * @skb: complete message, consumed
+ * @skb: complete message, consumed; NULL: there was no memory for it, and listeners
+ *	learn that they missed something
  * @group: multicast group
  *
  * Context: RTNL.
@@ -232,8 +233,11 @@ bool ftq_nl_heard(const struct ftq_net *fn, enum ftq_nl_group group)
 void ftq_nl_send(struct ftq_net *fn, struct sk_buff *skb,
 		 enum ftq_nl_group group)
 {
-	genlmsg_multicast_netns(&ftq_nl_family, fn->net, skb, 0, group,
-				GFP_KERNEL);
+	if (skb)
+		genlmsg_multicast_netns(&ftq_nl_family, fn->net, skb, 0, group,
+					GFP_KERNEL);
+	else
+		genl_set_err(&ftq_nl_family, fn->net, 0, group, -ENOBUFS);
 }
 
 /**

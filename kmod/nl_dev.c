@@ -95,13 +95,9 @@ void ftq_nl_notify_dev(struct ftq_net *fn, const struct ftq_binding *binding,
 		       u8 cmd)
 {
 	struct ftq_nl_head head = { .cmd = cmd };
-	struct sk_buff *msg;
 
-	if (!ftq_nl_heard(fn, FTQ_NL_GROUP_CONFIG))
-		return;
-	msg = ftq_nl_dev_msg(fn, binding, &head);
-	if (msg)
-		ftq_nl_send(fn, msg, FTQ_NL_GROUP_CONFIG);
+	if (ftq_nl_heard(fn, FTQ_NL_GROUP_CONFIG))
+		ftq_nl_send(fn, ftq_nl_dev_msg(fn, binding, &head), FTQ_NL_GROUP_CONFIG);
 }
 
 static struct ftq_binding *ftq_nl_dev_lookup(struct ftq_net *fn,

@@ -226,13 +226,9 @@ static struct sk_buff *ftq_nl_map_msg(const struct ftq_net *fn,
 void ftq_nl_notify_map(struct ftq_net *fn, const struct ftq_map *map, u8 cmd)
 {
 	struct ftq_nl_head head = { .cmd = cmd };
-	struct sk_buff *msg;
 
-	if (!ftq_nl_heard(fn, FTQ_NL_GROUP_CONFIG))
-		return;
-	msg = ftq_nl_map_msg(fn, map, &head);
-	if (msg)
-		ftq_nl_send(fn, msg, FTQ_NL_GROUP_CONFIG);
+	if (ftq_nl_heard(fn, FTQ_NL_GROUP_CONFIG))
+		ftq_nl_send(fn, ftq_nl_map_msg(fn, map, &head), FTQ_NL_GROUP_CONFIG);
 }
 
 /* The map that a request names. Context: RTNL. */

@@ -52,13 +52,9 @@ static struct sk_buff *ftq_nl_config_msg(const struct ftq_net *fn,
 void ftq_nl_notify_config(struct ftq_net *fn)
 {
 	struct ftq_nl_head head = { .cmd = NF_FLOW_QOS_CMD_CONFIG_SET_NTF };
-	struct sk_buff *msg;
 
-	if (!ftq_nl_heard(fn, FTQ_NL_GROUP_CONFIG))
-		return;
-	msg = ftq_nl_config_msg(fn, &head);
-	if (msg)
-		ftq_nl_send(fn, msg, FTQ_NL_GROUP_CONFIG);
+	if (ftq_nl_heard(fn, FTQ_NL_GROUP_CONFIG))
+		ftq_nl_send(fn, ftq_nl_config_msg(fn, &head), FTQ_NL_GROUP_CONFIG);
 }
 
 /**
