@@ -191,14 +191,18 @@ dev set lan0 sticky on" "" ;;
 	esac
 	# No process to find out that there is nothing to say
 	case $1 in
-	off|unbound|other|dmz|prio|pcp|all|trust|sticky|floor*) return ;;
+	off|unbound|other|dmz|prio|pcp|all|trust|floor*) return ;;
 	esac
 	text=$(filters_of "$1")
 	[ -z "$text" ] || tc -n "$router" -batch - <<< "$text" || return
 	text=$(rules_of "$1")
 	[ -z "$text" ] || in_ns "$router" nft -f - <<< "$text" || return
-	[ "$1" = learned ] || return 0
-	# The flow has to come to the slow path once more, of whose packets that is learned
+	case $1 in
+	sticky|learned) ;;
+	*)	return 0 ;;
+	esac
+	# The flow has to come to the slow path once more, of whose packets it is learned, also
+	# that there is nothing
 	in_ns "$router" conntrack -D -p udp --sport 1024 --dport 5000 > /dev/null 2>&1
 	traffic one
 	send 10
