@@ -27,7 +27,8 @@ function close_race()
 }
 
 race != "" && /nf_flow_qos/ { ours = 1 }
-race != "" && /={20}/ { close_race() }
+# mawk knows no {20}
+race != "" && /====================/ { close_race() }
 
 $0 ~ bug { print; fflush() }
 
