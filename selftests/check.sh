@@ -4,10 +4,10 @@
 # make check: lint, the command's unit tests, a short run of the fuzzers and harness.sh,
 # all TEST_PROGS on each of $KERNELS (two guests side by side), on some only those of
 # another list of the Makefile, on kernels of our own what stock ones cannot run. The last
-# line is "N passed, N failed,
-# N skipped"; a skip that selftests/expected-skips does not list is a failure. A few
-# scripts that failed are run a second time, with nothing beside them: that result
-# counts, and the first one is shown. Logs are kept if something failed at any time.
+# line is "N passed, N failed, N skipped"; a skip that selftests/expected-skips does not
+# list is a failure. A few scripts that failed are run a second time, with nothing beside
+# them: that result counts, and the first one is shown. Logs are kept if something failed
+# at any time.
 
 set -u
 # shellcheck source=selftests/qemu/common.sh
