@@ -51,6 +51,13 @@ mirror()
 	echo "${uri%/}"
 }
 
+# apt_read: the lists of sources.list
+apt_read()
+{
+	msg "reading the package lists of Debian's $(basename "$apt")"
+	apt-get "${apt_opts[@]}" -q update &> "$apt/update.log"
+}
+
 apt_update()
 {
 	local by="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
@@ -69,12 +76,15 @@ apt_update()
 		$s
 	END
 	! fresh "$apt/stamp" 1 || return 0
-	msg "reading the package lists of Debian's $(basename "$apt")"
-	apt-get "${apt_opts[@]}" -q update &> "$apt/update.log" || {
+	apt_read || {
 		cat "$apt/update.log" >&2
 		! grep -q NO_PUBKEY "$apt/update.log" ||
 			msg "is debian-archive-keyring up to date?"
-		return 1
+		# Mirrors look less after other architectures: the last point release does
+		[[ ${apt_opts[*]} == *APT::Architecture=* ]] || return
+		msg "trying without updates"
+		sed -i '/-security /d' "$apt/sources.list"
+		apt_read || return
 	}
 	touch "$apt/stamp"
 }
