@@ -17,7 +17,7 @@ need lint vm fuzz || exit 1
 choose_kernels
 # shellcheck disable=SC2086 # lists
 {
-	need_for $KERNELS || exit 1
+	need_for $KERNELS $BUILDS || exit 1
 	KERNELS=$(set -o pipefail; series $KERNELS) || exit 1
 	BUILDS=$(set -o pipefail; series -b $BUILDS) || exit 1
 }
@@ -84,7 +84,7 @@ progs_of()
 	local list=list
 
 	case $1 in
-	s390x)	list='list-core' ;;
+	s390x|arm64) list='list-core' ;;
 	own*)	list=list-$1 ;;
 	6.12)	list=${by_default:+list-between} ;;
 	6.18)	list=${by_default:+list-more} ;;

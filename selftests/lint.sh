@@ -3,7 +3,7 @@
 #
 # Static checks, a KTAP line each: shellcheck, checkpatch --strict, man page,
 # Python, the module with W=1 and sparse for each of $KERNELS and $BUILDS, the
-# command's own. A tool that is not there: SKIP.
+# command for 32 bits, its own. A tool that is not there: SKIP.
 
 set -u
 # shellcheck source=selftests/qemu/common.sh
@@ -16,7 +16,7 @@ cd "$TREE" || exit 1
 choose_kernels
 # shellcheck disable=SC2086 # lists
 {
-	[ -n "${FTQOS_NO_INSTALL-}" ] || need_for $KERNELS || exit 1
+	[ -n "${FTQOS_NO_INSTALL-}" ] || need_for $KERNELS $BUILDS || exit 1
 	list=$(set -o pipefail; series $KERNELS 2> /dev/null) && KERNELS=$list
 	list=$(set -o pipefail; series -b $BUILDS 2> /dev/null) && BUILDS=$list
 }
@@ -222,6 +222,8 @@ for k in $BUILDS; do
 	[[ $k != *-rt ]] || ! command -v sparse > /dev/null ||
 		result "... with a lock for the window where $k needs one" \
 			window_has_lock "$k"
+	[ "$k" != armhf ] ||
+		result "command builds for $k without a warning" "$QEMU_DIR/tools.sh" "$k"
 done
 if grep -q '^lint:' tools/Makefile 2> /dev/null; then
 	result "command: lint" make -s -C tools lint

@@ -28,9 +28,13 @@ PKGS_bench="clang gnuplot-nox libc6-dev"
 # To fuzz
 # shellcheck disable=SC2034
 PKGS_fuzz="clang libc6-dev linux-libc-dev $PKGS_tools pkg-config make python3"
-# To build for s390x and to run that
+# To build for other architectures and to run that
 # shellcheck disable=SC2034
-PKGS_s390x="qemu-system-misc gcc-12-s390x-linux-gnu libc6-dev-s390x-cross"
+{
+	PKGS_s390x="qemu-system-misc gcc-12-s390x-linux-gnu libc6-dev-s390x-cross"
+	PKGS_arm64="qemu-system-arm gcc-12-aarch64-linux-gnu libc6-dev-arm64-cross"
+	PKGS_armhf="gcc-12-arm-linux-gnueabihf libc6-dev-armhf-cross"
+}
 # shellcheck disable=SC2034
 PKGS_lint="$PKGS_build sparse shellcheck perl xz-utils python3-yaml
 	python3-jsonschema"
@@ -104,11 +108,24 @@ unlock()
 # need_for KERNEL...: what other architectures than amd64 need, and our own kernels
 need_for()
 {
-	case " $* " in
-	*' own'*) need own ;;
-	esac
-	case " $* " in
-	*' s390x '*) need s390x ;;
+	local k
+
+	for k; do
+		case $k in
+		own*)	need own ;;
+		s390x|arm64|armhf) need "$k" ;;
+		esac
+	done
+}
+
+# triplet ARCHITECTURE: what its compiler's name and its libraries' directory begin with
+triplet()
+{
+	case $1 in
+	amd64)	echo x86_64-linux-gnu ;;
+	arm64)	echo aarch64-linux-gnu ;;
+	armhf)	echo arm-linux-gnueabihf ;;
+	*)	echo "$1-linux-gnu" ;;
 	esac
 }
 
@@ -121,7 +138,7 @@ choose_kernels()
 		# shellcheck disable=SC2034 # for check.sh
 		by_default=1
 		KERNELS="6.1 6.12 newest 6.18 s390x own own-noegress"
-		: "${BUILDS=6.1-rt 6.12-rt 6.18-rt newest-rt}"
+		: "${BUILDS=6.1-rt 6.12-rt 6.18-rt newest-rt armhf}"
 	fi
 	export KERNELS BUILDS="${BUILDS-}"
 }

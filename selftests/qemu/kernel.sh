@@ -7,7 +7,7 @@
 #
 #   vmlinux          the kernel, uncompressed: saves an emulated guest seconds
 #   release          what uname -r will say
-#   arch             amd64 or s390x
+#   arch             amd64, arm64, armhf or s390x
 #   packages         the Debian packages and versions it was made of
 #   build/           for make KDIR=
 #   root/            the modules that the guests want, depmod'ed
@@ -19,6 +19,8 @@
 #   newest           the newest series for which these have image and headers
 #   6.18             gone from Debian's lists, but not from its pool
 #   s390x            6.1 for that architecture, which is big-endian
+#   arm64            6.1 for that architecture
+#   armhf            6.1 for that architecture, which has 32 bits; -b only
 #   6.1-rt ...       the same with PREEMPT_RT, for 6.18 -b only
 #   own, own-noegress  those that own.sh builds, with build/ for ARCH=um
 #
@@ -276,7 +278,7 @@ make_kernel()
 			 "$tmp/x/lib/modules/$rel/vmlinuz"; do
 			[ ! -e "$f" ] || mv "$f" "$tmp/vmlinuz"
 		done
-		# QEMU boots s390x as it is, and what that unpacks is not ELF
+		# QEMU boots others as they are, and what they unpack is not ELF
 		if [ "$arch" = amd64 ]; then
 			uncompress "$tmp/vmlinuz" "$tmp/vmlinux"
 		else
@@ -327,7 +329,7 @@ find_kernel()
 	apt_update || return
 	[ "$arch" = amd64 ] || native apt_update || return
 	case $1 in
-	s390x)	resolve '6\.1' ;;
+	s390x|arm64|armhf) resolve '6\.1' ;;
 	*)	read -r abi v < <(pinned_of "$1") || :
 		if [ -n "$abi" ]; then
 			printf '%s\n' "$abi-$flavour" \
@@ -349,9 +351,11 @@ get_kernel()
 
 	[ -n "$build_only" ] || [ "$1" != 6.18-rt ] ||
 		die "6.18-rt: Debian's pool is asked for its headers only"
+	[ -n "$build_only" ] || [ "$arch" != armhf ] ||
+		die "armhf: is built for only"
 	case $1 in
 	6.1|6.12|6.1-rt|6.12-rt) use_release bookworm ;;
-	s390x)	use_release bookworm s390x ;;
+	s390x|arm64|armhf) use_release bookworm "$arch" ;;
 	*)	use_release trixie ;;
 	esac
 	current=$top/current$build_only-$key
@@ -473,7 +477,8 @@ if [ "${1-}" = -b ]; then
 fi
 arch=amd64
 case ${1-} in
-s390x)	arch=s390x flavour=s390x ;;
+s390x|arm64) arch=$1 flavour=$1 ;;
+armhf)	arch=armhf flavour=armmp ;;
 *-rt)	flavour=rt-amd64 ;;
 *)	flavour=amd64 ;;
 esac
@@ -484,6 +489,6 @@ own*)	exec "$QEMU_DIR/own.sh" "$1" ;;
 newest*) use_release trixie
 	series=$(newest)
 	get_kernel "$series${1#newest}" ;;
-s390x|[0-9]*) get_kernel "$1" ;;
+s390x|arm64|armhf|[0-9]*) get_kernel "$1" ;;
 *)	die "usage: kernel.sh [-b] NAME | source [SERIES] | linux-source [DIR]" ;;
 esac

@@ -58,10 +58,17 @@ else
 	# What pahole and newer compilers than that are needed for
 	opts=(CC=gcc-12 CONFIG_DEBUG_INFO_BTF_MODULES=
 		CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=)
-	case $(< "$kernel/arch") in
-	s390x)	opts+=(ARCH=s390 CROSS_COMPILE=s390x-linux-gnu-
-			CC=s390x-linux-gnu-gcc-12) ;;
+	arch=$(< "$kernel/arch")
+	case $arch in
 	um)	opts+=(ARCH=um SUBARCH=x86_64) ;;
+	arm64)	opts+=(ARCH=arm64) ;;
+	armhf)	opts+=(ARCH=arm) ;;
+	s390x)	opts+=(ARCH=s390) ;;
+	esac
+	case $arch in
+	arm64|armhf|s390x)
+		cross=$(triplet "$arch")
+		opts+=(CROSS_COMPILE="$cross-" CC="$cross-gcc-12") ;;
 	esac
 	# Not C=2, which kernels that want a newer sparse than 0.6.4 ignore.
 	# What it lacks: an operator, and the length of a string as a constant

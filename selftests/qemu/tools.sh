@@ -3,7 +3,7 @@
 #
 # tools.sh ARCHITECTURE: build the command of this tree, as it is, for a guest
 # of that architecture and print where it is. For this machine's own that is
-# in the tree, for another one in the cache.
+# in the tree, for another one in the cache, where a warning is an error.
 #
 # FTQOS_TREE: another tree than the one this script is in.
 
@@ -11,7 +11,7 @@ set -e -u -o pipefail
 # shellcheck source=selftests/qemu/common.sh
 . "$(dirname "$0")/common.sh"
 
-[ $# = 1 ] || die "usage: tools.sh amd64|s390x"
+[ $# = 1 ] || die "usage: tools.sh amd64|arm64|armhf|s390x"
 tree=${FTQOS_TREE:-$TREE}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -30,7 +30,13 @@ if [ "$1" = amd64 ]; then
 	echo "$tree/tools/ftqos"
 	exit
 fi
-sys=$("$QEMU_DIR/base.sh" -s "$1")
+cross=$(triplet "$1")
+# No guest has armhf
+# shellcheck disable=SC2086 # a list
+case $1 in
+armhf)	sys=$("$QEMU_DIR/sysroot.sh" "$1" $PKGS_tools) ;;
+*)	sys=$("$QEMU_DIR/base.sh" -s "$1") ;;
+esac
 dir=$CACHE/build/$(echo "$tree" | sha256sum | cut -c1-8)-tools-$1
 lock "build-$(basename "$dir")"
 cd "$tree"
@@ -42,11 +48,11 @@ if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
 	mkdir -p "$dir"
 	cp -a VERSION include tools "$dir/"
 	make -s -C "$dir/tools" clean > /dev/null
-	export PKG_CONFIG_LIBDIR=$sys/usr/lib/$1-linux-gnu/pkgconfig
+	export PKG_CONFIG_LIBDIR=$sys/usr/lib/$cross/pkgconfig
 	export PKG_CONFIG_SYSROOT_DIR=$sys
 	# What is in the usual place there is not in the compiler's
 	export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
-	build "$dir" CC="$1-linux-gnu-gcc-12"
+	build "$dir" CC="$cross-gcc-12" CFLAGS="-O2 -g -Werror"
 	echo "$key" > "$dir/done"
 fi
 echo "$dir/tools/ftqos"
