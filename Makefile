@@ -34,7 +34,7 @@ help:
 	@echo '  clean      remove what was built'
 	@echo '  demo       before and after on stock Debian kernels, in QEMU'
 	@echo '  facts      measure what offload breaks, in QEMU'
-	@echo '  check      lint, unit tests, selftests in QEMU (KERNELS)'
+	@echo '  check      lint, unit tests, selftests in QEMU (KERNELS); what depends on ARCH'
 	@echo '  lint       checkpatch, shellcheck, sparse'
 	@echo '  mutants    do the selftests notice broken code?'
 	@echo '  fuzz       parsers of packets, text and replies on made up input (RUNS)'
@@ -44,6 +44,7 @@ help:
 	@echo '  KDIR=$(KDIR)'
 	@echo '  PREFIX=$(PREFIX)'
 	@echo '  KERNELS="6.1 6.12 newest 6.18 s390x own own-noegress", or 7.3, 6.1-rt, 7.3-rt ...'
+	@echo '  ARCH=arm64, s390x or armhf'
 	@echo '  One selftest: selftests/qemu/run -k 6.1 -- smoke.sh'
 
 kdir:
@@ -85,7 +86,7 @@ clean:
 	$(MAKE) -C selftests/fuzz clean
 
 check:
-	@selftests/check.sh
+	@selftests/$(if $(ARCH),check_arch.sh $(ARCH),check.sh)
 
 lint:
 	@selftests/lint.sh
