@@ -88,6 +88,8 @@ check_eq "... or broke off" "" \
 	"$(again 5 "$bad"$'6.1\tx.sh\ta' "$bad"$'6.1\tx.sh\t'"$cut")"
 check_eq "... but where its set-up failed it is" "6.1 x.sh" \
 	"$(again 5 "$bad"$'6.1\tx.sh\tset-up' "$bad"$'6.1\tx.sh\t'"$cut")"
+check_eq "... nor where scripts before it have lost memory" "" \
+	"$(again 5 "$bad"$'6.1\tleaks.sh\tnothing is leaked')"
 check_eq "lint and unit tests are not" "" \
 	"$(again 5 "$bad"$'here\tlint\ta' "$bad"$'here\tharness.sh\ta')"
 

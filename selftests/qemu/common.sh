@@ -112,7 +112,7 @@ need_for()
 
 	for k; do
 		case $k in
-		own*)	need own ;;
+		own*|debug-*|kcsan-*) need own ;;
 		s390x|arm64|armhf) need "$k" ;;
 		esac
 	done
@@ -143,11 +143,13 @@ choose_kernels()
 	export KERNELS BUILDS="${BUILDS-}"
 }
 
-# kernel_dir [-b] KERNEL: where it is; those to measure on are bench/'s
+# kernel_dir [-b] KERNEL: where it is; those to measure on are bench/'s, debug.sh makes
+# those that look for mistakes
 kernel_dir()
 {
 	case ${*: -1} in
 	own-bench-*) "$TREE/selftests/bench/kernel.sh" "${*: -1}" ;;
+	debug-*|kcsan-*) "$QEMU_DIR/debug.sh" "${*: -1}" ;;
 	*)	"$QEMU_DIR/kernel.sh" "$@" ;;
 	esac
 }

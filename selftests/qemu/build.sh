@@ -1,0 +1,121 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A kernel that is built of Debian's source. Sourced after common.sh and archive.sh by
+# those who say how; never run. They set
+#
+#	make_opts	of make
+#	work, log	a directory to build in, and where make's words go
+#
+# and src is the source, in $work.
+
+package=
+version=
+
+# find_source SERIES: $package, and the newest $version of it, empty if there is none or
+# the archive is out of reach
+find_source()
+{
+	package=linux-source-$1
+	version=
+	case $1 in
+	6.1|6.12) use_release bookworm ;;
+	*)	use_release trixie ;;
+	esac
+	lock archive
+	! apt_update || version=$(version "$package")
+	unlock archive
+}
+
+# unpack: what find_source found, into $src, which is made with $work
+unpack()
+{
+	src=$work/linux
+	rm -rf "$work"
+	mkdir -p "$src"
+	: > "$log"
+	lock archive
+	msg "fetching $package=$version"
+	download "$work/deb" "$package=$version" || {
+		tail -n 20 "$apt/download.log" >&2
+		die "cannot download $package"
+	}
+	unlock archive
+	dpkg-deb --fsys-tarfile "$work"/deb/*.deb |
+		tar -x -O "./usr/src/$package.tar.xz" | xz -dc -T0 |
+		tar -C "$src" -x --strip-components=1
+	rm -rf "$work/deb"
+}
+
+# kmake ARGUMENTS...: make in the source; what it says goes to the log
+kmake()
+{
+	echo "+ make ${make_opts[*]} $*" >> "$log"
+	make -C "$src" "${make_opts[@]}" "$@" < /dev/null >> "$log" 2>&1 || {
+		grep -E 'error|warning|\*\*\*|undefined' "$log" |
+			tail -n 20 >&2
+		tail -n 5 "$log" >&2
+		die "the kernel does not build; log: $log"
+	}
+}
+
+# configure FRAGMENT: on top of allnoconfig; every line of it has to come true
+configure()
+{
+	local line missing
+
+	kmake KCONFIG_ALLCONFIG="$1" allnoconfig
+	missing=$(grep '^CONFIG_' "$1" | while read -r line; do
+		case $line in
+		*=n)	! grep -q "^${line%n}" "$src/.config" ;;
+		*)	grep -q -x -F "$line" "$src/.config" ;;
+		esac || echo "$line"
+	done)
+	[ -z "$missing" ] || die "not in $package=$version: $missing"
+}
+
+# collect DIR ARCH FILE...: what guests and builds of modules want of a kernel that was
+# built, but for the kernel itself: files of the source, and all that are named
+collect()
+{
+	local rel
+
+	kmake modules_install INSTALL_MOD_PATH="$1/root" DEPMOD=true
+	rel=$(< "$src/include/config/kernel.release")
+	rm -f "$1/root/lib/modules/$rel"/{build,source}
+	depmod -b "$1/root" "$rel"
+	echo "$rel" > "$1/release"
+	echo "$2" > "$1/arch"
+	echo "$package=$version" > "$1/packages"
+	mkdir "$1/build"
+	tar -C "$src" -c --exclude='arch/*.[coSa]' --exclude='*.o' \
+		--exclude='*.cmd' Makefile .config Module.symvers include \
+		scripts "${@:3}" | tar -C "$1/build" -x
+}
+
+# built NAME KEY BUILD: prints the directory of that kernel, of which there is one for each
+# version of the source and KEY. It is looked for once a week, as the rest of the cache;
+# if there is none, BUILD makes it in the directory that it is given.
+built()
+{
+	local top=$CACHE/kernels/$1 current dir
+
+	current=$top/current-$2
+	mkdir -p "$top"
+	dir=$top/${version//\~/.}-$2
+	if [ -z "$version" ]; then
+		[ -e "$current" ] ||
+			die "no $package: Debian has none, or is out of reach"
+		msg "taking $1 from the cache"
+	elif [ ! -d "$dir" ]; then
+		rm -rf "$dir.tmp"
+		mkdir "$dir.tmp"
+		"$3" "$dir.tmp"
+		mv "$dir.tmp" "$dir"
+		# Older ones that nobody has used for a month
+		find "$top" -mindepth 1 -maxdepth 1 -type d -mtime +30 \
+			! -path "$dir" -exec rm -rf {} +
+	fi
+	[ -z "$version" ] || echo "$dir" > "$current"
+	cat "$current"
+}
