@@ -21,33 +21,15 @@ choose_kernels
 	KERNELS=$(set -o pipefail; series $KERNELS) || exit 1
 	BUILDS=$(set -o pipefail; series -b $BUILDS) || exit 1
 }
-
-# More than so many scripts do not fail because the machine is busy
-max_again=5
-logs=$(mktemp -d "${TMPDIR:-/tmp}/ftqos-check.XXXXXX")
-pids=()
-trap 'kill "${pids[@]}" 2> /dev/null; exit 130' INT TERM
-: > "$logs/results"
-
-# ktap KERNEL SCRIPT STATUS LOG: results of something that ran here
-ktap()
-{
-	{
-		echo "# ftqos: begin $2"
-		cat "$4"
-		grep -q '^1\.\.' "$4" ||
-			echo "1..$(grep -c -E '^(not )?ok' "$4")"
-		echo "# ftqos: end $2 $3 0"
-		echo "# ftqos: done 1"
-	} | awk -v k="$1" -v n=1 -f "$QEMU_DIR/results.awk" >> "$logs/results"
-}
+# shellcheck source=selftests/guests.sh
+. "$TREE/selftests/guests.sh"
 
 for k in $KERNELS; do
-	dir=$("$QEMU_DIR/kernel.sh" "$k") || exit 1
+	dir=$(kernel_dir "$k") || exit 1
 	echo "[$k] $(head -n 1 "$dir/packages")"
 done
 for k in $BUILDS; do
-	dir=$("$QEMU_DIR/kernel.sh" -b "$k") || exit 1
+	dir=$(kernel_dir -b "$k") || exit 1
 	echo "[$k] $(head -n 1 "$dir/packages"), built for only"
 done
 "$QEMU_DIR/base.sh" > /dev/null || exit 1
@@ -93,9 +75,7 @@ progs_of()
 }
 
 make -s -j"$(nproc)" -C tools all > "$logs/tools.log" 2>&1
-# Lint is mostly the compiler, for each kernel. It and guests side by side, no more than
-# two, for whom two cores are enough. Many scripts of a kernel are run in two parts, and
-# what takes longest comes first, so that no core is idle at the end.
+# Lint is mostly the compiler, for each kernel: it is one of those that run side by side
 {
 	selftests/lint.sh > "$logs/lint.log" 2>&1
 	echo $? > "$logs/lint.rc"
@@ -103,91 +83,13 @@ make -s -j"$(nproc)" -C tools all > "$logs/tools.log" 2>&1
 	cat "$logs/lint.log"
 } &
 pids+=("$!")
-todo=$(for k in $KERNELS; do
+for k in $KERNELS; do
 	mapfile -t progs < <(progs_of "$k")
-	parts=$((${#progs[@]} < 5 ? 1 : 2))
-	for ((part = 0; part < parts; part++)); do
-		some=()
-		for ((i = part; i < ${#progs[@]}; i += parts)); do
-			some+=("${progs[i]}")
-		done
-		echo "${#some[@]} $k $part ${some[*]}"
-	done
-done | sort -s -n -r -k 1,1)
-while read -r _ k part scripts; do
-	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
-		wait -n
-	done
-	# shellcheck disable=SC2086 # a list
-	selftests/qemu/run -q -s -k "$k" -o "$logs/$k.$part" $scripts 2>&1 \
-		< /dev/null | tee "$logs/run-$k.$part.log" &
-	pids+=("$!")
-done <<< "$todo"
+	plan "$k" "${progs[@]}"
+done
+run_guests -s
 wait
 ktap here lint "$(< "$logs/lint.rc")" "$logs/lint.log"
-while read -r _ k part _; do
-	if [ -s "$logs/$k.$part/results" ]; then
-		cat "$logs/$k.$part/results" >> "$logs/results"
-	else
-		printf 'not ok\t%s\trun\tthe guest did not start\n' "$k" >> "$logs/results"
-	fi
-done <<< "$todo"
-
-# why KERNEL SCRIPT NAME: what the tests that failed had to say
-why()
-{
-	cat "$logs/$1".*/ktap.log | awk -v begin="# ftqos: begin ./$2" '
-		/^# ftqos: / { on = index($0, begin) == 1; next }
-		/^(not )?ok/ { bad = /^not/ && ++n <= 8; lines = 0 }
-		on && bad && ++lines <= 12 { print "    " $0 }'
-}
-
-# seed KERNEL SCRIPT: -e FTQOS_SEED=N if it noted one, so that it draws the same again
-seed()
-{
-	cat "$logs/$1".*/ktap.log | awk -v begin="# ftqos: begin ./$2" '
-		/^# ftqos: / { on = index($0, begin) == 1; next }
-		on && /^# FTQOS_SEED=[0-9]+$/ { print "-e " $2; exit }'
-}
-
-again=$(awk -v max=$max_again -f "$QEMU_DIR/again.awk" "$logs/results")
-second=0
-while read -r k p; do
-	[ -n "$p" ] || continue
-	echo "[$k] $p again, which is what counts; it said"
-	why "$k" "$p"
-	mapfile -t options < <(seed "$k" "$p" | tr ' ' '\n')
-	selftests/qemu/run -q -s -k "$k" "${options[@]}" -o "$logs/$k.again.$p" "$p" \
-		< /dev/null
-	[ -s "$logs/$k.again.$p/results" ] || continue
-	awk -F '\t' -v k="$k" -v p="$p" '$2 != k || $3 != p' "$logs/results" > "$logs/kept"
-	cat "$logs/kept" "$logs/$k.again.$p/results" > "$logs/results"
-	second=$((second + 1))
-done <<< "$again"
-
-# Skips that nobody expects
-awk -v list=selftests/expected-skips -f "$QEMU_DIR/skips.awk" "$logs/results" \
-	> "$logs/final"
-
-passed=$(grep -c '^ok' "$logs/final")
-failed=$(grep -c '^not ok' "$logs/final")
-skipped=$(grep -c '^skip' "$logs/final")
-if [ "$failed" -gt 0 ]; then
-	echo
-	sed -n 's/\t/ /g; /^not ok/p' "$logs/final"
-	awk -F '\t' '$1 == "not ok" && $3 ~ /\.sh$/ { print $2, $3 }' \
-		"$logs/final" | sort -u | grep -v '^here ' | head -n 20 |
-		grep -v -x -F "${again:-none}" |
-		while read -r k p; do
-			echo "[$k] $p:"
-			why "$k" "$p"
-		done
-fi
-if [ "$failed" -gt 0 ] || [ "$second" -gt 0 ]; then
-	echo "logs: $logs"
-else
-	rm -rf "$logs"
-fi
-[ "$second" = 0 ] || echo "$second scripts were run twice, see above"
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+collect_results
+run_again -s
+finish_results
