@@ -156,7 +156,7 @@ fi
 if command -v perl > /dev/null; then
 	result "checkpatch of the module" \
 		checkpatch "$ignore" 'kmod/*.[ch]' 'include/*.h' \
-		'selftests/bench/floor/*.c'
+		'selftests/bench/floor/*.c' 'selftests/qemu/fault/*.c'
 	result "checkpatch of the command" \
 		checkpatch "$ignore_user" 'tools/*.[ch]' 'selftests/fuzz/*.[ch]'
 else

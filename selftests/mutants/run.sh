@@ -8,7 +8,8 @@
 #	Name: REGEX of the test's name
 #	Kernel: 6.1
 #
-# "Test: fuzz NAME" is a short run of that fuzzer, which needs no kernel.
+# "Test: fuzz NAME" is a short run of that fuzzer, which needs no kernel, "Test: faults
+# KERNEL FAULT" that of qemu/fault/run.
 #
 # Arguments: the patches to try (default: all). A line for each, then a count.
 
@@ -81,6 +82,14 @@ try()
 		"$work/tree/selftests/fuzz/run" -s "${script#fuzz }" \
 			> "$work/run.log" 2>&1
 		sed -n -E 's/^(ok|not ok) [0-9]+ /\1\there\tfuzz\t/p' \
+			"$work/run.log" > "$work/log/results"
+		;;
+	'faults '*)
+		mkdir "$work/log"
+		# shellcheck disable=SC2086 # two words
+		"$work/tree/selftests/qemu/fault/run" ${script#faults } \
+			> "$work/run.log" 2>&1
+		sed -n -E 's/^(ok|not ok) [0-9]+ /\1\there\tfaults\t/p' \
 			"$work/run.log" > "$work/log/results"
 		;;
 	*)	noticed=$(guest "${kernel:-6.1}" "$script" "$name") && {
