@@ -35,6 +35,7 @@ help:
 	@echo '  demo       before and after on stock Debian kernels, in QEMU'
 	@echo '  facts      measure what offload breaks, in QEMU'
 	@echo '  check      lint, unit tests, selftests in QEMU (KERNELS); what depends on ARCH'
+	@echo '  check-debug the same on kernels that look for mistakes (KERNELS)'
 	@echo '  lint       checkpatch, shellcheck, sparse'
 	@echo '  mutants    do the selftests notice broken code?'
 	@echo '  fuzz       parsers of packets, text and replies on made up input (RUNS)'
@@ -88,6 +89,9 @@ clean:
 check:
 	@selftests/$(if $(ARCH),check_arch.sh $(ARCH),check.sh)
 
+check-debug:
+	@selftests/check_debug.sh
+
 lint:
 	@selftests/lint.sh
 
@@ -128,4 +132,4 @@ bench-insn:
 	@selftests/bench/insn
 
 .PHONY: all help kdir module tools install uninstall clean \
-	check lint demo facts mutants fuzz bench bench-insn
+	check check-debug lint demo facts mutants fuzz bench bench-insn

@@ -18,6 +18,7 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tools ip nft tc conntrack ethtool python3 jq ftqos
+[ -e /sys/kernel/btf/vmlinux ] || skip_all "no BTF, which tells what is where in a packet"
 load_module
 
 seen=$(mktemp -d)

@@ -44,7 +44,10 @@ function series(name,    part)
 # Is a kernel the one that the list has, or one of those?
 function is_one(name, wanted)
 {
+	if (wanted == "debug")
+		return name ~ /^(debug|kcsan)-/
 	sub(/-rt$/, "", name)
+	sub(/^(debug|kcsan)-/, "", name)
 	if (!sub(/\+$/, "", wanted))
 		return name == wanted
 	return series(name) && series(name) >= series(wanted)

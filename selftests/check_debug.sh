@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# make check-debug: all TEST_PROGS and stress.sh on kernels that look for mistakes
+# (qemu/debug.sh), those of $KERNELS, and whether a run fails when such a kernel has found
+# one (qemu/fault/run). Whatever names a bug in a kernel's log is a failure, and so is
+# memory that is lost in the end. The last line is as that of check.sh, from which also is
+# what becomes of skips and of scripts that failed.
+#
+# -c		what CI runs: CORE_PROGS and a short stress.sh on 6.1
+# -n		not whether a run fails
+
+set -u
+# shellcheck source=selftests/qemu/common.sh
+. "$(dirname "$0")/qemu/common.sh"
+cd "$TREE" || exit 1
+
+list=list
+# Seconds of a guest, of which each takes four
+stress=450
+faults=1
+while getopts cn opt; do
+	case $opt in
+	c)	list=list-core stress=30 faults='' KERNELS=debug-6.1 ;;
+	n)	faults='' ;;
+	*)	exit 1 ;;
+	esac
+done
+: "${KERNELS:=debug-6.1 debug-newest kcsan-newest debug-newest-rt}"
+need vm own || exit 1
+# shellcheck disable=SC2086 # a list
+KERNELS=$(set -o pipefail; series $KERNELS) || exit 1
+# shellcheck source=selftests/guests.sh
+. "$TREE/selftests/guests.sh"
+
+"$QEMU_DIR/base.sh" > /dev/null || exit 1
+"$QEMU_DIR/kernel.sh" source > /dev/null || exit 1
+for k in $KERNELS; do
+	dir=$(kernel_dir "$k") || exit 1
+	echo "[$k] $(head -n 1 "$dir/packages")"
+	mapfile -t progs < <(make -s -C selftests "$list" | tr ' ' '\n' | grep -v '^stress\.sh$')
+	plan "$k" "${progs[@]}"
+	[ ! -e selftests/stress.sh ] || plan_one "$k" $((stress + 400)) stress.sh "$stress"
+done
+if [ -n "$faults" ]; then
+	for k in $KERNELS; do
+		wait_turn
+		{
+			"$QEMU_DIR/fault/run" "$k" > "$logs/faults-$k.log" 2>&1
+			echo $? > "$logs/faults-$k.rc"
+			sed "s/^/[$k] /" "$logs/faults-$k.log"
+		} &
+		pids+=("$!")
+	done
+fi
+run_guests
+wait
+for k in $KERNELS; do
+	[ ! -e "$logs/faults-$k.rc" ] ||
+		ktap "$k" faults "$(< "$logs/faults-$k.rc")" "$logs/faults-$k.log"
+done
+collect_results
+run_again
+finish_results
