@@ -118,6 +118,15 @@ out=$(ftqos -n "$router" dev set wan0.7 scope all 2>&1)
 check_eq "scope all is refused" 2 $?
 check "... by the name of what is missing" \
 	grep -e CONFIG_NETFILTER_EGRESS <<< "$out"
+# It may have no conntrack marks either
+if in_ns "$router" grep -q " mark=" /proc/net/nf_conntrack; then
+	skip "trust ctmark is refused" "this kernel has conntrack marks"
+else
+	out=$(ftqos -n "$router" dev set any trust ctmark 0xfc 2>&1)
+	check_eq "trust ctmark is refused" 2 $?
+	check "... by the name of what is missing" \
+		grep -e 'trust ctmark needs .* CONFIG_NF_CONNTRACK_MARK' <<< "$out"
+fi
 
 # --- what is done ---------------------------------------------------------------
 

@@ -5,8 +5,8 @@
 # of Debian's source of the newest series with own.config, as user-mode Linux:
 # programs, which need neither QEMU nor root. They have a switch chip that is
 # none (dsa_loop), a device that offloads to nowhere (netdevsim), faults to order,
-# and check locks and leaks; own-noegress lacks CONFIG_NETFILTER_EGRESS. Prints the
-# directory, which is as that of kernel.sh, but for
+# and check locks and leaks; own-noegress lacks CONFIG_NETFILTER_EGRESS and
+# CONFIG_NF_CONNTRACK_MARK. Prints the directory, which is as that of kernel.sh, but for
 #
 #   linux            the kernel
 #   arch             um
@@ -87,7 +87,7 @@ collect()
 # build NAME: both kernels, to be put into directories of that name
 build()
 {
-	local tmp variant
+	local tmp variant without="NETFILTER_EGRESS|NF_CONNTRACK_MARK"
 
 	work=$CACHE/kernels/own/work src=$work/linux log=$CACHE/kernels/own/log
 	rm -rf "$work"
@@ -102,8 +102,7 @@ build()
 		mkdir -p "$tmp"
 		cp "$QEMU_DIR/own.config" "$work/config"
 		[ $variant = own ] ||
-			sed -i 's/^\(CONFIG_NETFILTER_EGRESS\)=y/\1=n/' \
-				"$work/config"
+			sed -i -E "s/^(CONFIG_($without))=y/\1=n/" "$work/config"
 		configure "$work/config"
 		kmake -j"$(nproc)" linux modules
 		collect "$tmp"
