@@ -30,9 +30,6 @@
 # source, of 6.12 or of another series for which Debian has it: scripts/checkpatch.pl,
 # the YNL Python client with its schemas, and the flowtable's own selftest.
 #
-# kernel.sh linux-source [DIR]: the package with the source of the newest
-# series, "PACKAGE=VERSION"; with DIR, it is downloaded to there.
-#
 # What is Debian 13's wants a newer C library for the programs of kbuild than
 # Debian 12 has; it is in build/../host.
 
@@ -450,26 +447,6 @@ get_source()
 	echo "$to"
 }
 
-get_linux_source()
-{
-	local pkg v
-
-	use_release trixie
-	pkg=linux-source-$(newest)
-	lock archive
-	apt_update || die "no $pkg: archive out of reach"
-	v=$(version "$pkg")
-	[ -n "$v" ] || die "no $pkg in Debian's $debian"
-	if [ -n "${1-}" ]; then
-		msg "fetching $pkg=$v"
-		download "$1" "$pkg=$v" || {
-			tail -n 20 "$apt/download.log" >&2
-			die "cannot download $pkg"
-		}
-	fi
-	echo "$pkg=$v"
-}
-
 build_only=
 if [ "${1-}" = -b ]; then
 	build_only=-build
@@ -484,11 +461,10 @@ armhf)	arch=armhf flavour=armmp ;;
 esac
 case ${1-} in
 source)	get_source "${2-6.12}" ;;
-linux-source) get_linux_source "${2-}" ;;
 own*)	exec "$QEMU_DIR/own.sh" "$1" ;;
 newest*) use_release trixie
 	series=$(newest)
 	get_kernel "$series${1#newest}" ;;
 s390x|arm64|armhf|[0-9]*) get_kernel "$1" ;;
-*)	die "usage: kernel.sh [-b] NAME | source [SERIES] | linux-source [DIR]" ;;
+*)	die "usage: kernel.sh [-b] NAME | source [SERIES]" ;;
 esac
