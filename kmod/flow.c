@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "flow.h"
+#include "net.h"
 #include "netlink.h"
 
 /* Buckets handled at one go, so that lock and CPU are soon free again. */
@@ -176,6 +177,18 @@ static void ftq_flow_free_rcu(struct rcu_head *rcu)
 	ftq_flow_free(container_of(rcu, struct ftq_flow, rcu));
 }
 
+static const struct ftq_net *ftq_flows_net(const struct ftq_flows *flows)
+{
+	return container_of(flows, struct ftq_net, flows);
+}
+
+/* No more flows, of this namespace or of all containers. */
+static bool ftq_flows_full(const struct ftq_flows *flows)
+{
+	return atomic_read(&flows->count) >= READ_ONCE(flows->limit) ||
+	       ftq_net_full(ftq_flows_net(flows));
+}
+
 /* The flow is the caller's then, to give it to RCU. Context: flows->lock. */
 static void ftq_flow_unlink(struct ftq_flows *flows, struct ftq_flow *flow)
 {
@@ -185,6 +198,7 @@ static void ftq_flow_unlink(struct ftq_flows *flows, struct ftq_flow *flow)
 	/* Who sees this no longer finds the flow: pairs with ftq_flow_count(). */
 	smp_store_release(&flows->gen, flows->gen + 1);
 	atomic_dec(&flows->count);
+	ftq_net_give(ftq_flows_net(flows), 1);
 }
 
 /*
@@ -201,7 +215,7 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	struct ftq_flow *flow, *old;
 
 	/* Full; but while flows are moved, this one may be there already. */
-	if (atomic_read(&flows->count) >= READ_ONCE(flows->limit) &&
+	if (ftq_flows_full(flows) &&
 	    seen == rcu_access_pointer(flows->table) &&
 	    !rcu_access_pointer(flows->next))
 		return NULL;
@@ -229,7 +243,8 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	old = ftq_flow_find(table, pkt, hash);
 	if (!old && next)
 		old = ftq_flow_find(next, pkt, hash);
-	if (old || flows->dead || atomic_read(&flows->count) >= flows->limit) {
+	if (old || flows->dead || atomic_read(&flows->count) >= flows->limit ||
+	    !ftq_net_take(ftq_flows_net(flows))) {
 		spin_unlock(&flows->lock);
 		ftq_flow_free(flow);
 		return old;
@@ -381,7 +396,7 @@ bool ftq_flow_fits(const struct ftq_flows *flows, const struct ftq_packet *pkt)
 	const struct ftq_flow_table *next;
 	u32 hash;
 
-	if (likely(atomic_read(&flows->count) < READ_ONCE(flows->limit)))
+	if (likely(!ftq_flows_full(flows)))
 		return true;
 	if (!table)
 		return false;

@@ -382,13 +382,13 @@ static struct ftq_learn_entry *ftq_learn_entry(struct ftq_learn *learn,
 
 	/* Read first: who floods a full table does not write to what all CPUs share. */
 	limit = READ_ONCE(learn->fn->flows.limit);
-	if (atomic_read(&learn->count) >= limit)
+	if (atomic_read(&learn->count) >= limit || ftq_net_full(learn->fn))
 		return NULL;
-	if (atomic_inc_return(&learn->count) > limit)
+	if (atomic_inc_return(&learn->count) > limit || !ftq_net_take(learn->fn))
 		goto full;
 	entry = kzalloc(sizeof(*entry), GFP_ATOMIC | __GFP_NOWARN);
 	if (!entry)
-		goto full;
+		goto no_memory;
 	entry->tuple = *tuple;
 	entry->zone = zone;
 	entry->last = jiffies;
@@ -398,6 +398,7 @@ static struct ftq_learn_entry *ftq_learn_entry(struct ftq_learn *learn,
 						ftq_learn_params);
 	if (unlikely(old)) {
 		kfree(entry);
+		ftq_net_give(learn->fn, 1);
 		atomic_dec(&learn->count);
 		return IS_ERR(old) ? NULL : old;
 	}
@@ -406,6 +407,8 @@ static struct ftq_learn_entry *ftq_learn_entry(struct ftq_learn *learn,
 		queue_delayed_work(system_power_efficient_wq, &learn->age, HZ);
 	return entry;
 
+no_memory:
+	ftq_net_give(learn->fn, 1);
 full:
 	atomic_dec(&learn->count);
 	return NULL;
@@ -655,6 +658,7 @@ static void ftq_learn_remove(struct ftq_learn *learn, struct ftq_learn_entry *en
 	/* Who sees this no longer finds it: pairs with ftq_learn_last(). Fully ordered. */
 	atomic_long_inc_return(&learn->fn->learn_gen);
 	atomic_dec(&learn->count);
+	ftq_net_give(learn->fn, 1);
 	kfree_rcu(entry, rcu);
 }
 
@@ -800,6 +804,7 @@ void ftq_learn_exit(struct ftq_net *fn)
 		return;
 	cancel_delayed_work_sync(&learn->age);
 	rhashtable_walk_exit(&learn->iter);
+	ftq_net_give(fn, atomic_read(&learn->count));
 	rhashtable_free_and_destroy(&learn->table, ftq_learn_free_entry, NULL);
 	free_percpu(learn->cpu);
 	kfree(learn);

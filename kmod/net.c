@@ -15,6 +15,12 @@
 
 static unsigned int ftq_net_id __read_mostly;
 
+/*
+ * Flows, and entries of what was learned, in all namespaces that belong to another user
+ * namespace than the initial one. Whoever may make namespaces may make many.
+ */
+static atomic_t ftq_net_contained = ATOMIC_INIT(0);
+
 /**
  * ftq_net() - the module's state of a namespace
  * @net: the namespace
@@ -40,6 +46,60 @@ void ftq_net_changed(struct ftq_net *fn)
 		fn->generation = 1;
 }
 
+static bool ftq_net_is_contained(const struct ftq_net *fn)
+{
+	return fn->net->user_ns != &init_user_ns;
+}
+
+/* What all containers together may have, and so each of them. */
+static u32 ftq_net_contained_max(void)
+{
+	return READ_ONCE(ftq_net(&init_net)->flows.limit);
+}
+
+/**
+ * ftq_net_full() - have the containers all that they may have together
+ * @fn: namespace
+ *
+ * Context: any.
+ * Return: true if @fn is a container's and there is no room for another flow or entry.
+ */
+bool ftq_net_full(const struct ftq_net *fn)
+{
+	return ftq_net_is_contained(fn) &&
+	       atomic_read(&ftq_net_contained) >= ftq_net_contained_max();
+}
+
+/**
+ * ftq_net_take() - take room for a flow, or for an entry of what was learned
+ * @fn: namespace
+ *
+ * Context: any.
+ * Return: true, and then it is for ftq_net_give(), or false: there is none.
+ */
+bool ftq_net_take(const struct ftq_net *fn)
+{
+	if (!ftq_net_is_contained(fn))
+		return true;
+	if (atomic_inc_return(&ftq_net_contained) <= ftq_net_contained_max())
+		return true;
+	atomic_dec(&ftq_net_contained);
+	return false;
+}
+
+/**
+ * ftq_net_give() - give back what ftq_net_take() took
+ * @fn: namespace
+ * @nr: how often
+ *
+ * Context: any.
+ */
+void ftq_net_give(const struct ftq_net *fn, unsigned int nr)
+{
+	if (ftq_net_is_contained(fn))
+		atomic_sub(nr, &ftq_net_contained);
+}
+
 /**
  * ftq_net_flow_limit_max() - the highest flow limit that a namespace may have
  * @fn: namespace
@@ -51,9 +111,9 @@ void ftq_net_changed(struct ftq_net *fn)
  */
 u32 ftq_net_flow_limit_max(const struct ftq_net *fn)
 {
-	if (fn->net->user_ns == &init_user_ns)
+	if (!ftq_net_is_contained(fn))
 		return NF_FLOW_QOS_FLOW_LIMIT_MAX;
-	return READ_ONCE(ftq_net(&init_net)->flows.limit);
+	return ftq_net_contained_max();
 }
 
 /**

@@ -67,6 +67,9 @@ struct ftq_net {
 };
 
 struct ftq_net *ftq_net(const struct net *net);
+bool ftq_net_full(const struct ftq_net *fn);
+bool ftq_net_take(const struct ftq_net *fn);
+void ftq_net_give(const struct ftq_net *fn, unsigned int nr);
 u32 ftq_net_flow_limit_max(const struct ftq_net *fn);
 void ftq_net_resize_flows(struct ftq_net *fn, u32 limit,
 			  struct ftq_flow_table *next);
