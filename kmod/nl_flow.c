@@ -429,7 +429,7 @@ int ftq_nl_flow_start(struct netlink_callback *cb)
 {
 	struct ftq_nl_flow_ctx *ctx = (void *)cb->ctx;
 
-	ctx->dump = kzalloc(sizeof(*ctx->dump), GFP_KERNEL);
+	ctx->dump = kzalloc(sizeof(*ctx->dump), GFP_KERNEL_ACCOUNT);
 	return ctx->dump ? 0 : ftq_nl_end(cb->extack, -ENOMEM);
 }
 
