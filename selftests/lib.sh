@@ -228,6 +228,30 @@ setup_ns()
 	done
 }
 
+# setup_container VAR...: the same, each of a user namespace of its own
+setup_container()
+{
+	local name pid var
+
+	for var; do
+		name=$var-$$-$((++ns_n))
+		unshare -rn sleep 100 &
+		pid=$!
+		busywait 10 has_own_net "$pid" && ip netns attach "$name" "$pid" ||
+			skip_all "no user namespaces"
+		defer del_ns "$name"
+		kill "$pid"
+		ip -n "$name" link set lo up
+		eval "$var=\$name"
+	done
+}
+
+has_own_net()
+{
+	[ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ] &&
+		[ "$(cat "/proc/$1/comm")" = sleep ]
+}
+
 del_ns()
 {
 	local pids
@@ -308,21 +332,24 @@ topo_side()
 		} | ip -batch -' bash "${@:2}" || bail "cannot set up $3 in $1"
 }
 
-# topo_router [--vlan7 | --vlans "PROTOCOL:VID ..."] [--keep-offloads]
+# topo_router [--vlan7 | --vlans "PROTOCOL:VID ..."] [--keep-offloads] [--container]
+# With the last the router's namespace is of a user namespace of its own.
 topo_router()
 {
-	local keep='' v vlans=''
+	local keep='' setup_router=setup_ns v vlans=''
 
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--vlan7)	vlans=802.1Q:7 ;;
 		--vlans)	vlans=$2; shift ;;
 		--keep-offloads) keep=1 ;;
+		--container)	setup_router=setup_container ;;
 		*)		bail "topo_router: $1?" ;;
 		esac
 		shift
 	done
-	setup_ns client router server
+	setup_ns client server
+	$setup_router router
 	wan=wan0 srv=srv0 lan_dev=lan0 cl_dev=cl0
 	for v in $vlans; do
 		wan+=.${v#*:} srv+=.${v#*:}

@@ -6,7 +6,7 @@
   pkt.py raw --dev DEV --dst-mac MAC --src A --dst A [--proto udp|tcp]
              [--tags [ad]VID[:PCP[:DEI]],...] [--tos N] [--sport N] [--dport N]
              [--count N] [--size N] [--pad N]     frames of at least N octets
-             [--ttl N] [--odd fragment|options]      what no flowtable takes
+             [--ttl N] [--odd fragment|options|syn]  what no flowtable takes
   pkt.py capture DEV [--out FILE] [--count N] [--timeout S] [--direction in|out]
              [--hex 1]                               DEV any: all, with "dev"
   pkt.py echo ADDRESS [--port N] [--tos N]           UDP, until it is ended
@@ -130,7 +130,7 @@ def ip_packet(args, seq):
         where = 6
     else:
         l4 = struct.pack("!2H2I4H", args.sport, args.dport, seq, 0,
-                         0x5010, 1024, 0, 0)
+                         0x5002 if args.odd == "syn" else 0x5010, 1024, 0, 0)
         where = 16
     l4 += data
     pseudo = src + dst + struct.pack("!2I", len(l4), proto)

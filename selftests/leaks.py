@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Everything that the family tells, octet by octet. Standard library only.
+
+  leaks.py [--ready FIFO] [--as UID] [--seconds N] ADDRESS...
+
+Asks for all that can be asked for, and listens to both groups, as root of its
+namespace or as another user; with --seconds for so long, after it has said
+"ready". Prints a line of each: "KEY VALUE"
+
+  answers    messages that came
+  refused    names of what was refused with EPERM
+  pointers   octets that are the address of something in the kernel, in hex
+  addresses  which of ADDRESS (IPv4) were in it
+  ids        how many ids of flowtables there are
+  low        how many different values their lowest three bits have
+"""
+
+import errno
+import os
+import socket
+import struct
+import sys
+import time
+
+NETLINK_GENERIC, GENL_ID_CTRL = 16, 16
+CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 3, 1, 2
+CTRL_ATTR_MCAST_GROUPS, MCAST_NAME, MCAST_ID = 7, 1, 2
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
+
+# enum nf_flow_qos_cmd: what only shows, and whether it is a dump
+MAP_GET, DEV_GET, FLOW_GET, STATS_GET, CONFIG_GET, STATUS_GET = \
+    1, 7, 13, 15, 17, 20
+ASKED = {"map-get": (MAP_GET, 1), "dev-get": (DEV_GET, 1),
+         "flow-get": (FLOW_GET, 1), "stats-get": (STATS_GET, 0),
+         "config-get": (CONFIG_GET, 0), "status-get": (STATUS_GET, 1)}
+STATUS_FLOWTABLE, FLOWTABLE_ID = 3, 5
+
+
+def attribute(kind, data):
+    return struct.pack("=HH", len(data) + 4, kind) + data + \
+        b"\0" * (-len(data) % 4)
+
+
+def attributes(data):
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        yield kind & 0x3fff, data[4:length]
+        data = data[(length + 3) & ~3:]
+
+
+def messages(data):
+    while len(data) >= 16:
+        length, kind = struct.unpack_from("=IH", data)
+        yield kind, data[16:length]
+        data = data[(length + 3) & ~3:]
+
+
+def ask(sock, family, command, flags, data=b""):
+    """All that is answered; OSError if it is refused."""
+    sock.send(struct.pack("=IHHIIBBH", 20 + len(data), family,
+                          NLM_F_REQUEST | flags, 1, 0, command, 1, 0) + data)
+    out = []
+    while True:
+        for kind, payload in messages(sock.recv(1 << 16)):
+            if kind not in (NLMSG_DONE, NLMSG_ERROR):
+                out.append(payload)
+                continue
+            error = struct.unpack_from("=i", payload)[0]
+            if error:
+                raise OSError(-error, os.strerror(-error))
+            return out
+
+
+def resolve(sock):
+    answer = ask(sock, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, NLM_F_ACK,
+                 attribute(CTRL_ATTR_FAMILY_NAME, b"nf_flow_qos\0"))[0][4:]
+    tb = dict(attributes(answer))
+    groups = {}
+    for _, group in attributes(tb[CTRL_ATTR_MCAST_GROUPS]):
+        one = dict(attributes(group))
+        groups[one[MCAST_NAME].rstrip(b"\0").decode()] = \
+            struct.unpack("=I", one[MCAST_ID])[0]
+    return struct.unpack("=H", tb[CTRL_ATTR_FAMILY_ID])[0], groups
+
+
+def listen(groups, refused):
+    """A socket that has joined all groups that it may."""
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    sock.bind((0, 0))
+    for name, number in groups.items():
+        try:
+            sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, number)
+        except PermissionError:
+            refused.append(name)
+    return sock
+
+
+def heard(sock, seconds):
+    end, out = time.monotonic() + seconds, []
+    while (left := end - time.monotonic()) > 0:
+        sock.settimeout(left)
+        try:
+            out += [payload for _, payload in messages(sock.recv(1 << 16))]
+        except TimeoutError:
+            break
+    return out
+
+
+def pointers(payload):
+    """Wherever they begin: their upper half is that of no other value here."""
+    found = []
+    for at in range(len(payload) - 7):
+        value = struct.unpack_from("=Q", payload, at)[0]
+        # Direct mapping, vmalloc, vmemmap; text and modules
+        if 0xffff8880 <= value >> 32 <= 0xfffff000 or \
+                0xffffffff80000000 <= value < 0xffffffffff000000:
+            found.append(f"{value:x}")
+    return found
+
+
+def flowtable_ids(answers):
+    for payload in answers:
+        for kind, nest in attributes(payload[4:]):
+            if kind == STATUS_FLOWTABLE:
+                yield struct.unpack("=I", dict(attributes(nest))[FLOWTABLE_ID])[0]
+
+
+def main():
+    words, fifo, seconds = sys.argv[1:], None, 0
+    while words and words[0].startswith("--"):
+        option, value = words[0], words[1]
+        words = words[2:]
+        if option == "--ready":
+            fifo = value
+        elif option == "--as":
+            os.setgroups([])
+            os.setresgid(int(value), int(value), int(value))
+            os.setresuid(int(value), int(value), int(value))
+        elif option == "--seconds":
+            seconds = float(value)
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    sock.bind((0, 0))
+    sock.settimeout(20)
+    family, groups = resolve(sock)
+    refused, ids, answers = [], [], []
+    group = listen(groups, refused)
+    if fifo:
+        with open(fifo, "w", encoding="ascii") as told:
+            told.write("ready\n")
+    answers += heard(group, seconds) if seconds else []
+    for name, (command, dump) in ASKED.items():
+        try:
+            got = ask(sock, family, command, NLM_F_DUMP if dump else NLM_F_ACK)
+        except OSError as error:
+            if error.errno != errno.EPERM:
+                raise
+            refused.append(name)
+            continue
+        answers += got
+        if name == "status-get":
+            ids = list(flowtable_ids(got))
+    everything = b"".join(answers)
+    print("answers", len(answers))
+    print("refused", *refused)
+    print("pointers", *{p for a in answers for p in pointers(a)})
+    print("addresses", *(a for a in words if socket.inet_aton(a) in everything))
+    print("ids", len(set(ids)))
+    print("low", len({i & 7 for i in ids}))
+
+
+if __name__ == "__main__":
+    main()
