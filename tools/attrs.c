@@ -9,9 +9,11 @@
 
 #include "nl.h"
 
+/* They are names. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define SET(s, sname, desc)						\
 	static const struct attr_set s = {				\
 		.name = sname, .max = ARRAY_SIZE(desc) - 1, .attrs = desc }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct attr_desc entry_attrs[] = {
 	[NF_FLOW_QOS_A_ENTRY_CLASS] = { "class", NULL },
@@ -267,6 +269,8 @@ bool attr_find(const void *msg, size_t len, uint8_t cmd, uint32_t offs,
 	       struct attr_place *p)
 {
 	struct walk w = {
+		/* An array, of which only the address is taken. */
+		/* cppcheck-suppress ctuuninitvar */
 		.msg = msg, .offs = offs, .out = p->path, .size = sizeof(p->path),
 	};
 	const struct attr_set *set = attr_set_of(cmd);

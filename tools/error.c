@@ -69,20 +69,27 @@ void warning(const char *fmt, ...)
 	va_end(ap);
 }
 
+static void __attribute__((noreturn)) no_memory(void)
+{
+	refuse("out of memory");
+	exit(ST_REFUSED);
+}
+
 void *xrealloc(void *p, size_t n, size_t size)
 {
-	void *q = size && n > SIZE_MAX / size ? NULL : realloc(p, n * size);
+	/* What nothing gives differs between C libraries. */
+	void *q = size && n > SIZE_MAX / size ? NULL : realloc(p, n * size ?: 1);
 
-	if (!q && n && size) {
-		refuse("out of memory");
-		exit(ST_REFUSED);
-	}
+	if (!q)
+		no_memory();
 	return q;
 }
 
 char *xstrdup(const char *s)
 {
-	size_t n = strlen(s) + 1;
+	char *copy = strdup(s);
 
-	return memcpy(xrealloc(NULL, n, 1), s, n);
+	if (!copy)
+		no_memory();
+	return copy;
 }

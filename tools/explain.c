@@ -202,6 +202,7 @@ static uint32_t setting(const char *name)
 	file = fopen(path, "re");
 	if (!file)
 		return 0;
+	/* The kernel writes a number that fits. NOLINTNEXTLINE(cert-err34-c) */
 	if (fscanf(file, "%u", &v) != 1)
 		v = 0;
 	fclose(file);

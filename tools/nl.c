@@ -96,7 +96,7 @@ static void answer_add(struct answer *a, const struct nlmsghdr *nlh)
 {
 	size_t n = NLMSG_ALIGN(nlh->nlmsg_len);
 
-	if (a->len + n > a->cap) {
+	if (!a->buf || a->len + n > a->cap) {
 		a->cap = 2 * (a->len + n);
 		a->buf = xrealloc(a->buf, a->cap, 1);
 	}

@@ -162,7 +162,7 @@ int out_end(void)
 {
 	bool bad;
 
-	if (opts.json && mem)
+	if (opts.json)
 		fputc('\n', mem);
 	bad = fclose(mem) != 0;
 	mem = NULL;
@@ -389,7 +389,7 @@ void out_list_end(void)
 
 void out_columns(const char *const *columns)
 {
-	for (ncols = 0; columns[ncols] && ncols < COLUMNS; ncols++) {
+	for (ncols = 0; ncols < COLUMNS && columns[ncols]; ncols++) {
 		heads[ncols] = columns[ncols];
 		used[ncols] = false;
 	}

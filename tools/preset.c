@@ -231,6 +231,8 @@ int preset_list(struct preset **list, size_t *n)
 	struct dirent **names;
 	int i, count;
 
+	/* Without a function the order is any, as POSIX has it. */
+	/* cppcheck-suppress nullPointer */
 	count = scandir(preset_dir(), &names, is_preset, NULL);
 	if (count < 0)
 		return refuse("cannot read the presets in %s: %s; FTQOS_PRESETS names another directory",
