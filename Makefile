@@ -34,9 +34,10 @@ help:
 	@echo '  clean      remove what was built'
 	@echo '  demo       before and after on stock Debian kernels, in QEMU'
 	@echo '  facts      measure what offload breaks, in QEMU'
-	@echo '  check      lint, unit tests, selftests in QEMU (KERNELS); what depends on ARCH'
+	@echo '  check      lint, analyze, unit tests, selftests in QEMU (KERNELS); ARCH: what depends on it'
 	@echo '  check-debug the same on kernels that look for mistakes (KERNELS)'
 	@echo '  lint       checkpatch, shellcheck, sparse'
+	@echo '  analyze    what gcc, clang, cppcheck and Coccinelle find in the code'
 	@echo '  mutants    do the selftests notice broken code?'
 	@echo '  fuzz       parsers of packets, text and replies on made up input (RUNS)'
 	@echo '  bench      nanoseconds a packet costs, beside what else does the same'
@@ -95,6 +96,9 @@ check-debug:
 lint:
 	@selftests/lint.sh
 
+analyze:
+	@selftests/analyze.sh
+
 demo:
 	@selftests/qemu/demo
 
@@ -132,4 +136,4 @@ bench-insn:
 	@selftests/bench/insn
 
 .PHONY: all help kdir module tools install uninstall clean \
-	check check-debug lint demo facts mutants fuzz bench bench-insn
+	check check-debug lint analyze demo facts mutants fuzz bench bench-insn

@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# make check: lint, the command's unit tests, a short run of the fuzzers and harness.sh,
-# all TEST_PROGS on each of $KERNELS (two guests side by side), on some only those of
-# another list of the Makefile, on kernels of our own what stock ones cannot run. The last
-# line is "N passed, N failed, N skipped"; a skip that selftests/expected-skips does not
-# list is a failure. A few scripts that failed are run a second time, with nothing beside
-# them: that result counts, and the first one is shown. Logs are kept if something failed
-# at any time.
+# make check: lint, analyze, the command's unit tests, a short run of the fuzzers and
+# harness.sh, all TEST_PROGS on each of $KERNELS (two guests side by side), on some only
+# those of another list of the Makefile, on kernels of our own what stock ones cannot run.
+# The last line is "N passed, N failed, N skipped"; a skip that selftests/expected-skips
+# does not list is a failure. A few scripts that failed are run a second time, with nothing
+# beside them: that result counts, and the first one is shown. Logs are kept if something
+# failed at any time.
 
 set -u
 # shellcheck source=selftests/qemu/common.sh
 . "$(dirname "$0")/qemu/common.sh"
 cd "$TREE" || exit 1
-need lint vm fuzz || exit 1
+need lint analyze vm fuzz || exit 1
 choose_kernels
 # shellcheck disable=SC2086 # lists
 {
@@ -34,6 +34,7 @@ for k in $BUILDS; do
 done
 "$QEMU_DIR/base.sh" > /dev/null || exit 1
 "$QEMU_DIR/kernel.sh" source > /dev/null || exit 1
+"$QEMU_DIR/coccinelle.sh" > /dev/null || exit 1
 
 echo "[here] what becomes of skips"
 selftests/harness.sh > "$logs/harness.log" 2>&1
@@ -77,10 +78,12 @@ progs_of()
 make -s -j"$(nproc)" -C tools all > "$logs/tools.log" 2>&1
 # Lint is mostly the compiler, for each kernel: it is one of those that run side by side
 {
-	selftests/lint.sh > "$logs/lint.log" 2>&1
-	echo $? > "$logs/lint.rc"
-	echo "[here] lint"
-	cat "$logs/lint.log"
+	for what in lint analyze; do
+		"selftests/$what.sh" > "$logs/$what.log" 2>&1
+		echo $? > "$logs/$what.rc"
+		echo "[here] $what"
+		cat "$logs/$what.log"
+	done
 } &
 pids+=("$!")
 for k in $KERNELS; do
@@ -89,7 +92,9 @@ for k in $KERNELS; do
 done
 run_guests -s
 wait
-ktap here lint "$(< "$logs/lint.rc")" "$logs/lint.log"
+for what in lint analyze; do
+	ktap here $what "$(< "$logs/$what.rc")" "$logs/$what.log"
+done
 collect_results
 run_again -s
 finish_results

@@ -68,6 +68,18 @@ each()
 	mv "$todo.known" "$known"
 }
 
+# once CHECK WITH COMMAND...: run the command, if it has not passed with the same WITH
+once()
+{
+	local known=$CACHE/lint/$1 with
+
+	with=$(sha256sum <<< "$2" | cut -c1-16)
+	shift 2
+	mkdir -p "$CACHE/lint"
+	! grep -q -x "$with" "$known" 2> /dev/null || return 0
+	"$@" && echo "$with" >> "$known"
+}
+
 # finish: the plan; ends with 1 if a check failed
 finish()
 {

@@ -8,8 +8,8 @@
 #	Name: REGEX of the test's name
 #	Kernel: 6.1
 #
-# "Test: fuzz NAME" is a short run of that fuzzer, which needs no kernel, "Test: faults
-# KERNEL FAULT" that of qemu/fault/run.
+# "Test: fuzz NAME" is a short run of that fuzzer, "Test: analyze NAME" that check of
+# analyze.sh; these need no kernel. "Test: faults KERNEL FAULT" is that of qemu/fault/run.
 #
 # Arguments: the patches to try (default: all). A line for each, then a count.
 
@@ -56,6 +56,15 @@ guest()
 	return $found
 }
 
+# here COMMAND ARGUMENTS...: of selftests, which prints KTAP and needs no guest
+here()
+{
+	mkdir "$work/log"
+	"$work/tree/selftests/$1" "${@:2}" > "$work/run.log" 2>&1
+	sed -n -E "s/^(ok|not ok) [0-9]+ /\1\there\t${1%%[.\/]*}\t/p" "$work/run.log" \
+		> "$work/log/results"
+}
+
 # try PATCH: prints what became of it, ends with 0 if the test noticed
 try()
 {
@@ -77,21 +86,10 @@ try()
 		return 1
 	}
 	case $script in
-	'fuzz '*)
-		mkdir "$work/log"
-		"$work/tree/selftests/fuzz/run" -s "${script#fuzz }" \
-			> "$work/run.log" 2>&1
-		sed -n -E 's/^(ok|not ok) [0-9]+ /\1\there\tfuzz\t/p' \
-			"$work/run.log" > "$work/log/results"
-		;;
-	'faults '*)
-		mkdir "$work/log"
-		# shellcheck disable=SC2086 # two words
-		"$work/tree/selftests/qemu/fault/run" ${script#faults } \
-			> "$work/run.log" 2>&1
-		sed -n -E 's/^(ok|not ok) [0-9]+ /\1\there\tfaults\t/p' \
-			"$work/run.log" > "$work/log/results"
-		;;
+	'fuzz '*) here fuzz/run -s "${script#fuzz }" ;;
+	# shellcheck disable=SC2086 # two words
+	'faults '*) here qemu/fault/run ${script#faults } ;;
+	'analyze '*) here analyze.sh "${script#analyze }" ;;
 	*)	noticed=$(guest "${kernel:-6.1}" "$script" "$name") && {
 			echo "killed by $script: $noticed"
 			return

@@ -35,6 +35,9 @@ PKGS_fuzz="clang libc6-dev linux-libc-dev $PKGS_tools pkg-config make python3"
 	PKGS_arm64="qemu-system-arm gcc-12-aarch64-linux-gnu libc6-dev-arm64-cross"
 	PKGS_armhf="gcc-12-arm-linux-gnueabihf libc6-dev-armhf-cross"
 }
+# For what reads the code
+# shellcheck disable=SC2034
+PKGS_analyze="$PKGS_build clang clang-tidy cppcheck coccinelle"
 # shellcheck disable=SC2034
 PKGS_lint="$PKGS_build sparse shellcheck perl xz-utils python3-yaml
 	python3-jsonschema"

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# module.sh [--strict] [-b] KERNEL: build nf_flow_qos.ko of this tree, as it is,
+# module.sh [--strict|--clang] [-b] KERNEL: build nf_flow_qos.ko of this tree, as it is,
 # for the cached Debian kernel and print where it is. The sources are copied, so
 # that builds for several kernels do not meet; what was built of the same sources, be
 # it of another tree, is not built again. --strict: W=1 and sparse, a
-# complaint about a file of ours is an error. -b: without what is needed to run.
+# complaint about a file of ours is an error. --clang: W=1 and that compiler, likewise; to
+# look at, not to load, since the kernels are built with gcc. -b: without what is needed to
+# run.
 #
 # FTQOS_TREE: another tree than the one this script is in.
 
@@ -14,16 +16,17 @@ set -e -u -o pipefail
 . "$(dirname "$0")/common.sh"
 
 strict=
-if [ "${1-}" = --strict ]; then
-	strict=-strict
-	shift
-fi
+case ${1-} in
+--strict|--clang)
+	strict=${1#-}
+	shift ;;
+esac
 build_only=()
 if [ "${1-}" = -b ]; then
 	build_only=(-b)
 	shift
 fi
-[ $# = 1 ] || die "usage: module.sh [--strict] [-b] KERNEL"
+[ $# = 1 ] || die "usage: module.sh [--strict|--clang] [-b] KERNEL"
 tree=${FTQOS_TREE:-$TREE}
 need_for "$1"
 
@@ -72,9 +75,17 @@ else
 	esac
 	# Not C=2, which kernels that want a newer sparse than 0.6.4 ignore.
 	# What it lacks: an operator, and the length of a string as a constant
-	[ -z "$strict" ] || opts+=(W=1 KBUILD_CHECKSRC=2
+	[ "$strict" != -strict ] || opts+=(W=1 KBUILD_CHECKSRC=2
 		CF="-D__CHECK_ENDIAN__ -D__typeof_unqual__=__typeof__ \
 			'-D__builtin_strlen(s)=(sizeof(s)-1)'")
+	# The configuration is gcc's: without those of its options that clang has not
+	[ "$strict" != -clang ] || opts+=(W=1 CC=clang CONFIG_CC_IS_GCC=
+		CONFIG_GCC_VERSION=0 CONFIG_CC_IS_CLANG=y
+		CONFIG_CLANG_VERSION="$(clang -dumpversion |
+			awk -F. '{ printf "%d%02d%02d", $1, $2, $3 }')"
+		CONFIG_CC_IMPLICIT_FALLTHROUGH=-Wimplicit-fallthrough
+		CONFIG_RETHUNK= CONFIG_SLS= CONFIG_FTRACE_MCOUNT_USE_CC=
+		CONFIG_INIT_STACK_ALL_ZERO=)
 	make -C "$kernel/build" M="$dir/src" -j"$(nproc)" "${opts[@]}" modules \
 		> "$dir/log" 2>&1 || {
 		grep -E 'error|warning|\*\*\*|undefined!' "$dir/log" |
