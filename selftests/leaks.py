@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Everything that the family tells, octet by octet. Standard library only.
 
-  leaks.py [--ready FIFO] [--as UID] [--seconds N] ADDRESS...
+  leaks.py [--as UID] FIFO ADDRESS...
 
-Asks for all that can be asked for, and listens to both groups, as root of its
-namespace or as another user; with --seconds for so long, after it has said
-"ready". Prints a line of each: "KEY VALUE"
+Listens to both groups, as root of its namespace or as another user, says "ready"
+to the FIFO, and, as soon as that says something, asks for all that can be asked
+for. Prints a line of each: "KEY VALUE"
 
   answers    messages that came
   refused    names of what was refused with EPERM
@@ -21,7 +21,6 @@ import os
 import socket
 import struct
 import sys
-import time
 
 NETLINK_GENERIC, GENL_ID_CTRL = 16, 16
 CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 3, 1, 2
@@ -98,15 +97,15 @@ def listen(groups, refused):
     return sock
 
 
-def heard(sock, seconds):
-    end, out = time.monotonic() + seconds, []
-    while (left := end - time.monotonic()) > 0:
-        sock.settimeout(left)
-        try:
+def heard(sock):
+    """What has come, and what comes until nothing does for a second."""
+    out = []
+    sock.settimeout(1)
+    try:
+        while True:
             out += [payload for _, payload in messages(sock.recv(1 << 16))]
-        except TimeoutError:
-            break
-    return out
+    except TimeoutError:
+        return out
 
 
 def pointers(payload):
@@ -129,28 +128,25 @@ def flowtable_ids(answers):
 
 
 def main():
-    words, fifo, seconds = sys.argv[1:], None, 0
-    while words and words[0].startswith("--"):
-        option, value = words[0], words[1]
+    words = sys.argv[1:]
+    if words[0] == "--as":
+        user = int(words[1])
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
         words = words[2:]
-        if option == "--ready":
-            fifo = value
-        elif option == "--as":
-            os.setgroups([])
-            os.setresgid(int(value), int(value), int(value))
-            os.setresuid(int(value), int(value), int(value))
-        elif option == "--seconds":
-            seconds = float(value)
+    fifo = words.pop(0)
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
     sock.bind((0, 0))
     sock.settimeout(20)
     family, groups = resolve(sock)
     refused, ids, answers = [], [], []
     group = listen(groups, refused)
-    if fifo:
-        with open(fifo, "w", encoding="ascii") as told:
-            told.write("ready\n")
-    answers += heard(group, seconds) if seconds else []
+    with open(fifo, "w", encoding="ascii") as told:
+        told.write("ready\n")
+    with open(fifo, encoding="ascii") as told:
+        told.readline()
+    answers += heard(group)
     for name, (command, dump) in ASKED.items():
         try:
             got = ask(sock, family, command, NLM_F_DUMP if dump else NLM_F_ACK)

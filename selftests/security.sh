@@ -90,8 +90,8 @@ leaks()
 
 	prio=$((prio + 1))
 	[ -p "$fifo" ] || mkfifo -m 666 "$fifo"
-	in_ns "$router" python3 -I -S "$LIB_DIR/leaks.py" --ready "$fifo" --as "$1" \
-		--seconds 3 "$lan4.2" "$wan4.2" > "$tmp/told" 2>&1 &
+	in_ns "$router" python3 -I -S "$LIB_DIR/leaks.py" --as "$1" "$fifo" \
+		"$lan4.2" "$wan4.2" > "$tmp/told" 2>&1 &
 	pid=$!
 	read -r -t 60 line < "$fifo"
 	[ "$line" = ready ] || bail "leaks.py: not ready"
@@ -101,8 +101,15 @@ leaks()
 		dev set wan0 trust $([ "$1" = 0 ] && echo dscp || echo none)
 	END
 	tuples 4001 4004 5 --tos 0xb8
+	[ "$1" != 0 ] || busywait 10 four_flows > /dev/null
+	echo go > "$fifo"
 	wait "$pid" || bail "leaks.py: $(< "$tmp/told")"
 	told=$(< "$tmp/told")
+}
+
+four_flows()
+{
+	[ "$(flows length)" = 4 ]
 }
 
 # line KEY: of $told
