@@ -85,9 +85,9 @@ try()
 		echo "does not apply"
 		return 1
 	}
+	# shellcheck disable=SC2086 # that of faults is two words
 	case $script in
 	'fuzz '*) here fuzz/run -s "${script#fuzz }" ;;
-	# shellcheck disable=SC2086 # two words
 	'faults '*) here qemu/fault/run ${script#faults } ;;
 	'analyze '*) here analyze.sh "${script#analyze }" ;;
 	*)	noticed=$(guest "${kernel:-6.1}" "$script" "$name") && {
