@@ -40,6 +40,7 @@ help:
 	@echo '  analyze    what gcc, clang, cppcheck and Coccinelle find in the code'
 	@echo '  mutants    do the selftests notice broken code?'
 	@echo '  fuzz       parsers of packets, text and replies on made up input (RUNS)'
+	@echo '  stress     everything at once, for TIME seconds on each of KERNELS'
 	@echo '  bench      nanoseconds a packet costs, beside what else does the same'
 	@echo '  bench-insn instructions a packet costs, compared with the baseline'
 	@echo
@@ -114,6 +115,14 @@ endif
 fuzz:
 	@selftests/fuzz/run
 
+# A script of many seconds is allowed some more, to begin and to end
+TIME ?= 120
+stress:
+	@set -e; for k in $(or $(KERNELS),6.1 newest own); do \
+		selftests/qemu/run -q -k $$k -t $$(($(TIME) + 240)) \
+			-- stress.sh $(TIME); \
+	done
+
 ifdef BENCH_KERNEL
 export BENCH_KERNEL
 endif
@@ -136,4 +145,4 @@ bench-insn:
 	@selftests/bench/insn
 
 .PHONY: all help kdir module tools install uninstall clean \
-	check check-debug lint analyze demo facts mutants fuzz bench bench-insn
+	check check-debug lint analyze demo facts mutants fuzz stress bench bench-insn

@@ -204,6 +204,25 @@ load_module()
 	defer rmmod nf_flow_qos
 }
 
+# What the kernel takes for lost of what the module allocated, which has no name any more
+# once it is unloaded. A look may miss it.
+leaks()
+{
+	local file=/sys/kernel/debug/kmemleak
+
+	echo scan > $file && echo scan > $file &&
+		! grep -B 12 -A 12 -m 1 -E 'ftq_|nf_flow_qos|>\] 0x' $file
+}
+
+# check_leaks NAME: no memory is lost, where the kernel can tell, of what it has not had for
+# more than 5 s
+check_leaks()
+{
+	[ -e /sys/kernel/debug/kmemleak ] || return 0
+	sleep 6
+	check "$1: no memory is lost" leaks
+}
+
 # The series of the kernel that runs, as a number: 6.18 is 6018
 # shellcheck disable=SC2034 # for those who source this
 IFS=.- read -r release minor _ <<< "$(uname -r)"
