@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Memory runs out, by order of the kernel's fault injection.
+# Memory runs out, by order of the kernel's fault injection, one allocation at a time
+# until none is left to fail (nomem.py).
 #
-# In the packet path the flow is not accounted and the packet goes on, with what
-# its class gets: the entries of flows cannot be allocated. In configuration, each
-# allocation of a command fails once (nomem.py): it does all or nothing, leaks no
-# memory and no hook.
+# Of what the module does when it is loaded, when a namespace or a device comes, and of
+# each command: it does all or nothing, leaks no memory and no hook, and who listens
+# learns that it missed something. Of packets: the flow is not accounted, or not learned
+# from, which is counted, and the packet goes on, with what its class gets. Hooks that
+# could not be placed are placed when there is memory.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +16,7 @@ need_tools ip nft tc conntrack ethtool python3 jq ftqos
 debug=/sys/kernel/debug
 [ -d $debug/failslab ] || skip_all "this kernel has no failslab"
 [ -e /proc/self/fail-nth ] || skip_all "this kernel has no fail-nth"
-load_module
+[ ! -d /sys/module/nf_flow_qos ] || skip_all "the module is loaded"
 
 for d in failslab fail_page_alloc; do
 	# Nobody wants to read where it failed
@@ -32,6 +34,38 @@ fail_slab()
 	echo "$1" > $debug/failslab/probability
 }
 defer fail_slab 0 N Y
+
+# nomem NS ARGUMENTS...: nomem.py there, a result for each line
+nomem()
+{
+	local line ns=$1
+
+	shift
+	while IFS= read -r line; do
+		check "all or nothing: $line" grep -E ': ok [0-9]+ \+ [0-9]+$' <<< "$line"
+	done < <(in_ns "$ns" python3 -I -S "$LIB_DIR/nomem.py" "$@" 2>&1)
+}
+
+# all_fail: those who would wait for memory, too, and single pages are enough
+all_fail()
+{
+	local d
+
+	for d in failslab fail_page_alloc; do
+		echo N > $debug/$d/ignore-gfp-wait
+	done
+	echo 0 > $debug/fail_page_alloc/min-order
+}
+
+out=$(mktemp)
+defer rm -f "$out"
+load_module
+setup_ns one
+all_fail
+nomem "$one" begin d0 "dev set d0 sticky on" "dev set any trust none" \
+	"dev set later absent trust ctmark 0x3f" "config set flow-limit 1000 flow-timeout 9"
+
+# --- packets -------------------------------------------------------------------
 
 topo_router --vlan7
 topo_nft
@@ -100,9 +134,6 @@ round()
 	check_eq "... with what their class gets" "$want" "$marked_n"
 	check_eq "... by way of the flowtable" "$slow" "$(slow_packets)"
 }
-out=$(mktemp)
-defer rm -f "$out"
-
 flows()
 {
 	ftqos -n "$router" -j flow show | jq length
@@ -123,6 +154,136 @@ check_eq "... and all are accounted" "4 80 0" \
 	"$(flows) $(stat '"\(.offloaded_packets) \(.flows_dropped)"')"
 check "... TCP goes on" talk "ping 5 64 t*"
 
+# The same, one at a time. They fail for the task that has "fail-nth": what comes in
+# through lan0 is done by one of its own.
+napi_of()
+{
+	local p
+
+	for p in /proc/[0-9]*; do
+		[[ $(< "$p/comm") != "napi/$1-"* ]] || { echo "$p"; return; }
+	done 2> /dev/null
+	return 1
+}
+
+# packet NAME FLOW PREPARE JUDGE: a packet of the flow, until no allocation fails. JUDGE
+# says something if it was counted as not accounted.
+packet()
+{
+	local counted=0 failed=0 left=0 n said
+
+	for ((n = 1; n < 100 && left == 0; n++)); do
+		$3 > /dev/null || { fail "$1" "$3 failed"; return; }
+		echo $n > "$napi/fail-nth"
+		said=$(talk "ping 1 64 $2") || { fail "$1" "$n: $said"; return; }
+		left=$(< "$napi/fail-nth")
+		echo 0 > "$napi/fail-nth"
+		said=$($4) || { fail "$1" "$n: $said"; return; }
+		[ -z "$said" ] || counted=$((counted + 1))
+		[ "$left" != 0 ] || failed=$((failed + 1))
+	done
+	packets=$((n - 1))
+	if [ "$left" != 0 ] && [ $counted -gt 0 ] && [ $counted -le $failed ]; then
+		pass "$1: $failed failed, $counted were counted"
+	else
+		fail "$1" "$failed failed, $counted were counted, $left left"
+	fi
+}
+
+# forget: the flows, and what was learned
+forget()
+{
+	news=$(grep -c -E 'flow-new.*"sport": ?4000,' "$told")
+	lost=$(grep -c lost "$told.err")
+	ftqos -n "$router" -b - <<- END
+		flow flush
+		stats reset
+	END
+}
+
+# heard: who listens was told of the flow, or that something was lost
+heard()
+{
+	[ "$(grep -c -E 'flow-new.*"sport": ?4000,' "$told")" -gt "$news" ] ||
+		[ "$(grep -c lost "$told.err")" -gt "$lost" ]
+}
+
+accounted()
+{
+	local has
+
+	has="$(ftqos -n "$router" -j flow show sport 4000 | jq length) $(stat .flows_dropped)"
+	case $has in
+	'1 0')	busywait 5 heard || { echo "accounted, and not told"; return 1; } ;;
+	'0 1')	echo counted ;;
+	*)	echo "accounted, not accounted: $has"; return 1 ;;
+	esac
+}
+
+# What a packet of the slow path is learned for is not asked for, only if it was not
+learned()
+{
+	case $(stat .flows_dropped) in
+	0)	;;
+	1)	echo counted ;;
+	*)	return 1 ;;
+	esac
+}
+
+# kick: a change of the configuration, and whether it was told
+kick()
+{
+	ftqos -n "$router" config set flow-timeout $((600 + $(now_ms) / 10 % 1000))
+	grep -q config-set "$told"
+}
+
+band6()
+{
+	local all
+
+	read -r -a all < <(bands wan0)
+	echo "${all[6]}"
+}
+
+told=$(mktemp)
+defer rm -f "$told" "$told.err"
+ip netns exec "$router" ftqos -j monitor flows > "$told" 2> "$told.err" &
+monitor=$!
+defer kill $monitor
+busywait 10 kick || bail "the monitor tells nothing"
+in_ns "$router" bash -c 'ethtool -K lan0 gro on
+	echo 1 > /sys/class/net/lan0/threaded' || bail "no task of its own for lan0"
+napi=$(busywait 5 napi_of lan0) || bail "no task of lan0"
+all_fail
+marked
+packet "packets of a new flow" u4 forget accounted
+marked
+check_eq "... all leave with what their class gets" "$packets" "${marked_n#* }"
+if [ "$egress" = true ]; then
+	# Never offloaded
+	in_ns "$router" nft -f - <<- END || bail "nft refuses the rules"
+		insert rule inet ftq forward udp dport 4100 accept
+		insert rule inet ftq forward udp sport 4100 meta priority set 0:6 accept
+	END
+	talk_or_bail "open s4 udp $wan4.2 5000 0xb8 4100 0xb8" "ping 2 64 s4"
+	ftqos -n "$router" dev set wan0.7 sticky on
+	six=$(band6)
+	packet "packets that are learned from" s4 forget learned
+	check_eq "... all leave as they would" "$packets" $(($(band6) - six))
+	ftqos -n "$router" dev set wan0.7 sticky off
+	talk_or_bail "close s4"
+fi
+in_ns "$router" bash -c 'echo 0 > /sys/class/net/lan0/threaded; ethtool -K lan0 gro off'
+{ kill $monitor; wait $monitor; } 2> /dev/null
+
+# Its hooks cannot be placed when it comes, but soon
+ftqos -n "$router" dev set later absent
+nomem "$router" ip "ip -br link show dev later | cut -c 1-5
+	ftqos -j dev show later | jq -c 'map(.state)'
+	python3 -I -S $LIB_DIR/hooks.py later" "ip link del later" \
+	"link add later type dummy"
+ftqos -n "$router" dev del later
+
 # --- configuration -------------------------------------------------------------
 
 ftqos -n "$router" -b - <<- END || bail "cannot configure"
@@ -138,28 +299,45 @@ cat > "$other" <<- END
 	dev set wan0.7 map m3 trust none
 	config set flow-limit 1000 flow-timeout 60
 END
-for d in failslab fail_page_alloc; do
-	echo N > $debug/$d/ignore-gfp-wait
-done
-echo 0 > $debug/fail_page_alloc/min-order
-while IFS= read -r line; do
-	check "all or nothing: $line" grep ': ok ' <<< "$line"
-done < <(in_ns "$router" python3 -I -S "$LIB_DIR/nomem.py" lan0,wan0,wan0.7 \
+all_fail
+nomem "$router" change lan0,wan0,wan0.7 \
 	"map add m4 preset dot1q-no-bk" "map set m1 all prio 7 pcp 7" \
 	"map del m2" "dev set lan0 map m1" "dev set any map m1" \
-	"dev set wan0.7 map m1 trust none" "dev del wan0.7" \
-	"config set flow-limit 200000 flow-timeout 60" "restore $other")
+	"dev set wan0.7 map m1 trust none" "dev set lan0 trust ctmark 0xfc 0x100" \
+	"dev set wan0 sticky all scope all" "dev set later absent" "dev del wan0.7" \
+	"config set flow-limit 200000 flow-timeout 60" "restore $other"
+nomem "$router" look "map show" "map show m1" "dev show" "dev show wan0" "flow show" \
+	"flow show proto udp dst $wan4.0/24" "stats show" "config show" "status"
+
+# Of a flow that nobody answers
+again="ip netns exec $client python3 -I -S $LIB_DIR/pkt.py send $wan4.2 --count 4 \
+	--sport 7000 --dport 5999"
+ftqos -n "$router" flow flush
+nomem "$router" reset "ftqos -j flow show | jq -c 'map([.src, .dst, .sport, .dport]) | sort'" \
+	"$again" "flow flush"
+nomem "$router" reset "ftqos -j stats show | jq '.offloaded_packets > 0'" \
+	"$again" "stats reset"
 fail_slab 0 N Y
 round "after all that"
 
-# What is lost for more than 5 s is a leak; a look may miss it
-leaks()
-{
-	echo scan > "$debug/kmemleak" && echo scan > "$debug/kmemleak" &&
-		! grep -B 12 -A 12 -m 1 -E 'ftq_|nf_flow_qos' "$debug/kmemleak"
-}
-if [ -e $debug/kmemleak ]; then
-	sleep 6
-	check "no memory is lost" leaks
-fi
+# --- namespaces, the module ------------------------------------------------------
+
+all_fail
+nomem "$one" ip "ip netns list | grep nomem-new; ip netns exec nomem-new ftqos -j map show" \
+	"ip netns del nomem-new" "netns add nomem-new"
+
+# The kernel shows where it was that it had no memory for a cache or for code, which is no
+# bug
+check_leaks "before the module goes"
+check "the module can be unloaded" rmmod nf_flow_qos
+dmesg -n 1
+nomem "$one" load "$LIB_DIR/../kmod/nf_flow_qos.ko" "$one"
+dmesg > "$out"
+dmesg -C
+dmesg -n 5
+check_eq "the kernel shows a stack only where it had no memory itself" \
+	"$(grep -c -E 'vmalloc error|kmem_cache_create.* error -12' "$out")" \
+	"$(grep -c 'Call Trace' "$out")"
+check_not "... and complains of nothing else" grep -E 'BUG|WARNING|Oops|INFO:' "$out"
+check_leaks "at the end"
 finish
