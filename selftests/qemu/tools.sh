@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# tools.sh ARCHITECTURE: build the command of this tree, as it is, for a guest
-# of that architecture and print where it is. For this machine's own that is
-# in the tree, for another one in the cache, where a warning is an error.
+# tools.sh ARCHITECTURE [family]: build the command of this tree, as it is, for a guest
+# of that architecture, or the generator of messages in selftests/family, and print where
+# it is. For this machine's own that is in the tree, for another one in the cache, where a
+# warning is an error.
 #
 # FTQOS_TREE: another tree than the one this script is in.
 
@@ -11,7 +12,14 @@ set -e -u -o pipefail
 # shellcheck source=selftests/qemu/common.sh
 . "$(dirname "$0")/common.sh"
 
-[ $# = 1 ] || die "usage: tools.sh amd64|arm64|armhf|s390x"
+what=${2-tools}
+case $what in
+tools)	src=tools program=tools/ftqos
+	sources=(VERSION include tools) ;;
+family)	src=selftests/family program=selftests/family/build/family
+	sources=(Documentation/netlink/specs selftests/family) ;;
+*)	die "usage: tools.sh amd64|arm64|armhf|s390x [family]" ;;
+esac
 tree=${FTQOS_TREE:-$TREE}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -19,15 +27,15 @@ trap 'rm -f "$log"' EXIT
 # build DIR VARIABLE...
 build()
 {
-	make -s -C "$1/tools" -j"$(nproc)" "${@:2}" all > "$log" 2>&1 && return
+	make -s -C "$1/$src" -j"$(nproc)" "${@:2}" all > "$log" 2>&1 && return
 	cat "$log" >&2
-	die "the command does not build"
+	die "$program does not build"
 }
 
 if [ "$1" = amd64 ]; then
 	lock tools
 	build "$tree"
-	echo "$tree/tools/ftqos"
+	echo "$tree/$program"
 	exit
 fi
 cross=$(triplet "$1")
@@ -37,17 +45,17 @@ case $1 in
 armhf)	sys=$("$QEMU_DIR/sysroot.sh" "$1" $PKGS_tools) ;;
 *)	sys=$("$QEMU_DIR/base.sh" -s "$1") ;;
 esac
-dir=$CACHE/build/$(echo "$tree" | sha256sum | cut -c1-8)-tools-$1
+dir=$CACHE/build/$(echo "$tree" | sha256sum | cut -c1-8)-$what-$1
 lock "build-$(basename "$dir")"
 cd "$tree"
-key="$sys $(find VERSION include tools -type f \( -name '*.[ch]' -o -name Makefile \
-	-o -name VERSION \) -print0 | sort -z | xargs -0 sha256sum |
-	sha256sum | cut -c1-16)"
+key="$sys $(find "${sources[@]}" -type f \( -name '*.[ch]' -o -name Makefile \
+	-o -name VERSION -o -name '*.py' -o -name '*.yaml' \) ! -path '*/build/*' \
+	-print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)"
 if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	cp -a VERSION include tools "$dir/"
-	make -s -C "$dir/tools" clean > /dev/null
+	cp -a --parents "${sources[@]}" "$dir/"
+	make -s -C "$dir/$src" clean > /dev/null
 	export PKG_CONFIG_LIBDIR=$sys/usr/lib/$cross/pkgconfig
 	export PKG_CONFIG_SYSROOT_DIR=$sys
 	# What is in the usual place there is not in the compiler's
@@ -55,4 +63,4 @@ if [ "$(cat "$dir/done" 2> /dev/null)" != "$key" ]; then
 	build "$dir" CC="$cross-gcc-12" CFLAGS="-O2 -g -Werror"
 	echo "$key" > "$dir/done"
 fi
-echo "$dir/tools/ftqos"
+echo "$dir/$program"
