@@ -40,6 +40,7 @@ help:
 	@echo '  analyze    what gcc, clang, cppcheck and Coccinelle find in the code'
 	@echo '  mutants    do the selftests notice broken code?'
 	@echo '  fuzz       parsers of packets, text and replies on made up input (RUNS)'
+	@echo '  fuzz-family made up messages to the netlink family, in QEMU (RUNS, KERNELS)'
 	@echo '  stress     everything at once, for TIME seconds on each of KERNELS'
 	@echo '  bench      nanoseconds a packet costs, beside what else does the same'
 	@echo '  bench-insn instructions a packet costs, compared with the baseline'
@@ -87,6 +88,7 @@ clean:
 		$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	$(MAKE) -C tools clean
 	$(MAKE) -C selftests/fuzz clean
+	$(MAKE) -C selftests/family clean
 
 check:
 	@selftests/$(if $(ARCH),check_arch.sh $(ARCH),check.sh)
@@ -114,6 +116,9 @@ export RUNS
 endif
 fuzz:
 	@selftests/fuzz/run
+
+fuzz-family:
+	@selftests/family/run
 
 # A script of many seconds is allowed some more, to begin and to end
 TIME ?= 120
@@ -145,4 +150,5 @@ bench-insn:
 	@selftests/bench/insn
 
 .PHONY: all help kdir module tools install uninstall clean \
-	check check-debug lint analyze demo facts mutants fuzz stress bench bench-insn
+	check check-debug lint analyze demo facts mutants fuzz fuzz-family stress bench \
+	bench-insn

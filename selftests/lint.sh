@@ -26,7 +26,7 @@ choose_kernels
 scripts()
 {
 	files '*.sh' .ci/run 'selftests/qemu/*' selftests/bench/insn \
-		selftests/bench/bench selftests/fuzz/run
+		selftests/bench/bench selftests/fuzz/run selftests/family/run
 }
 
 check_shell()
@@ -97,7 +97,8 @@ if command -v perl > /dev/null; then
 		checkpatch "$ignore" 'kmod/*.[ch]' 'include/*.h' \
 		'selftests/bench/floor/*.c' 'selftests/qemu/fault/*.c'
 	result "checkpatch of the command" \
-		checkpatch "$ignore_user" 'tools/*.[ch]' 'selftests/fuzz/*.[ch]'
+		checkpatch "$ignore_user" 'tools/*.[ch]' 'selftests/fuzz/*.[ch]' \
+		'selftests/family/*.[ch]'
 else
 	skip "checkpatch" "no perl"
 fi
