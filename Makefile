@@ -34,7 +34,7 @@ help:
 	@echo '  clean      remove what was built'
 	@echo '  demo       before and after on stock Debian kernels, in QEMU'
 	@echo '  facts      measure what offload breaks, in QEMU'
-	@echo '  check      lint, analyze, unit tests, selftests in QEMU (KERNELS); ARCH: what depends on it'
+	@echo '  check      lint, analyze, unit tests, selftests in QEMU (KERNELS, or ARCH)'
 	@echo '  check-debug the same on kernels that look for mistakes (KERNELS)'
 	@echo '  lint       checkpatch, shellcheck, sparse'
 	@echo '  analyze    what gcc, clang, cppcheck and Coccinelle find in the code'
@@ -42,6 +42,8 @@ help:
 	@echo '  fuzz       parsers of packets, text and replies on made up input (RUNS)'
 	@echo '  fuzz-family made up messages to the netlink family, in QEMU (RUNS, KERNELS)'
 	@echo '  stress     everything at once, for TIME seconds on each of KERNELS'
+	@echo '  nomem      each allocation fails once, on a kernel of our own'
+	@echo '  security   what users, containers and senders can do (KERNELS)'
 	@echo '  bench      nanoseconds a packet costs, beside what else does the same'
 	@echo '  bench-insn instructions a packet costs, compared with the baseline'
 	@echo
@@ -124,8 +126,16 @@ fuzz-family:
 TIME ?= 120
 stress:
 	@set -e; for k in $(or $(KERNELS),6.1 newest own); do \
-		selftests/qemu/run -q -k $$k -t $$(($(TIME) + 240)) \
+		selftests/qemu/run -q -k $$k -t $$(($(TIME) + 400)) \
 			-- stress.sh $(TIME); \
+	done
+
+nomem:
+	@selftests/qemu/run -q -k own -t 3600 nomem.sh
+
+security:
+	@set -e; for k in $(or $(KERNELS),6.1 newest); do \
+		selftests/qemu/run -q -k $$k security.sh; \
 	done
 
 ifdef BENCH_KERNEL
@@ -150,5 +160,5 @@ bench-insn:
 	@selftests/bench/insn
 
 .PHONY: all help kdir module tools install uninstall clean \
-	check check-debug lint analyze demo facts mutants fuzz fuzz-family stress bench \
-	bench-insn
+	check check-debug lint analyze demo facts mutants fuzz fuzz-family stress nomem \
+	security bench bench-insn

@@ -243,7 +243,7 @@ ftq_flow_new(struct ftq_flows *flows, const struct ftq_flow_table *seen,
 	old = ftq_flow_find(table, pkt, hash);
 	if (!old && next)
 		old = ftq_flow_find(next, pkt, hash);
-	if (old || flows->dead || atomic_read(&flows->count) >= flows->limit ||
+	if (old || flows->dead || atomic_read(&flows->count) >= READ_ONCE(flows->limit) ||
 	    !ftq_net_take(ftq_flows_net(flows))) {
 		spin_unlock(&flows->lock);
 		ftq_flow_free(flow);

@@ -40,7 +40,7 @@ for k in $KERNELS; do
 	echo "[$k] $(head -n 1 "$dir/packages")"
 	mapfile -t progs < <(make -s -C selftests "$list" | tr ' ' '\n' | grep -v '^stress\.sh$')
 	plan "$k" "${progs[@]}"
-	[ ! -e selftests/stress.sh ] || plan_one "$k" $((stress + 400)) stress.sh "$stress"
+	plan_one "$k" $((stress + 400)) stress.sh "$stress"
 done
 if [ -n "$faults" ]; then
 	for k in $KERNELS; do

@@ -41,7 +41,7 @@ files()
 		git ls-files -co --exclude-standard -- "$@" 2> /dev/null ||
 			{
 				for f; do
-					find . -path "./$f"
+					find . -path "./$f" ! -path '*/build/*'
 				done
 			}
 	} | sort -u | while read -r f; do

@@ -208,10 +208,11 @@ load_module()
 # once it is unloaded. A look may miss it.
 leaks()
 {
-	local file=/sys/kernel/debug/kmemleak
+	local file=/sys/kernel/debug/kmemleak found
 
-	echo scan > $file && echo scan > $file &&
-		! grep -B 12 -A 12 -m 1 -E 'ftq_|nf_flow_qos|>\] 0x' $file
+	echo scan > $file && echo scan > $file && found=$(cat $file) || return 1
+	! grep -B 12 -A 12 -m 1 -E 'ftq_|nf_flow_qos|^ +(\[<[0-9a-f]+>\] )?0x[0-9a-f]+$' \
+		<<< "$found"
 }
 
 # check_leaks NAME: no memory is lost, where the kernel can tell, of what it has not had for

@@ -83,8 +83,8 @@ ftqos -n "$router" -b - <<- END || bail "cannot bind"
 END
 hooks_placed
 
-# leaks UID: what that user is told while flows come and go, in $told
-leaks()
+# told_to UID: what that user is told while flows come and go, in $told
+told_to()
 {
 	local fifo=$tmp/fifo line='' pid
 
@@ -119,7 +119,7 @@ line()
 }
 
 prio=6
-leaks 0
+told_to 0
 check_eq "root is told all: the addresses of flows among it" "$lan4.2 $wan4.2" \
 	"$(line addresses)"
 check_eq "... nothing is refused" "" "$(line refused)"
@@ -127,7 +127,7 @@ check "... in answers and events" test "$(line answers)" -ge 28
 check_eq "... and no address in the kernel" "" "$(line pointers)"
 check_eq "flowtables have an id each" 13 "$(line ids)"
 check "... which is not their address" test "$(line low)" -gt 1
-leaks 65534
+told_to 65534
 check_eq "a user without rights is refused flows and their events" "flows flow-get" \
 	"$(line refused)"
 check "... is told the rest" test "$(line answers)" -ge 20

@@ -204,7 +204,11 @@ check "traffic of all kinds goes on" busywait 60 answered 10
 check "... is offloaded" busywait 20 offloaded udp 5600
 check "... and IPv6" busywait 20 offloaded tcp 5600 ipv6
 check "... and is classified" busywait 30 classified
-check "... and accounted" ftqos -n "$router" flow show dport 5600
+accounted()
+{
+	ftqos -n "$router" -j flow show dport 5600 | jq -e 'length > 0'
+}
+check "... and accounted" busywait 10 accounted
 # With traffic, whose flows are not accounted any more
 ftqos -n "$router" config set flow-limit 0
 check_eq "flows are forgotten, all of them" 0 "$(counters flows)"

@@ -140,7 +140,7 @@ work_restore()
 
 work_look()
 {
-	local monitor
+	local monitor rc
 
 	case $((RANDOM % 8)) in
 	0)	ip netns exec "$router" ftqos -j monitor flows > "$tmp/events" \
@@ -150,9 +150,15 @@ work_look()
 			work_look_at
 		done
 		{ kill $monitor; wait $monitor; } 2> /dev/null
-		[ ! -s "$tmp/monitor" ] ||
-			! grep -v -E "$away|events were lost" "$tmp/monitor" ||
-			complain "monitor:" "$(< "$tmp/monitor")" ;;
+		rc=$?
+		# 143: it was there to be killed
+		[ $rc = 143 ] || grep -q -E "$away" "$tmp/monitor" ||
+			complain "monitor: status $rc"
+		! grep -q -v -E "$away|events were lost" "$tmp/monitor" ||
+			complain "monitor:" "$(< "$tmp/monitor")"
+		# The last line may be half written
+		sed '$d' "$tmp/events" | jq . > "$tmp/parsed" 2>&1 ||
+			complain "monitor:" "$(tail -n 1 "$tmp/parsed")" ;;
 	*)	work_look_at ;;
 	esac
 }

@@ -220,6 +220,8 @@ static unsigned int run_one(uint64_t from, bool shared)
 	audit(&run);
 	link_close(&run.own);
 	link_close(&run.hear);
+	if (run.missed == run.audits)
+		fault("the configuration was never read in one piece");
 	if (refusals)
 		report_refusals(refusals);
 	printf("# %llu messages, %llu not refused, %llu parts of dumps in between, %llu audits, %llu of what did not stand still\n",

@@ -7,30 +7,39 @@
 set -e -u -o pipefail
 # shellcheck source=selftests/qemu/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=selftests/qemu/archive.sh
+. "$QEMU_DIR/archive.sh"
+# shellcheck source=selftests/qemu/build.sh
+. "$QEMU_DIR/build.sh"
 
 top=$CACHE/kernels/source
 current=$top/coccinelle-current
 mkdir -p "$top"
 lock coccinelle
-if [ "${FTQOS_REFRESH:-0}" = 0 ] && [ -e "$current" ] &&
-   [ -z "$(find "$current" -mtime +30)" ]; then
+if fresh "$current" 30; then
 	cat "$current"
 	exit
 fi
-if ! package=$("$QEMU_DIR/kernel.sh" linux-source); then
+find_source "$(series -b newest)"
+if [ -z "$version" ]; then
 	[ -e "$current" ] || die "no semantic patches, and none in the cache"
 	msg "taking the semantic patches from the cache"
 	cat "$current"
 	exit
 fi
-name=${package##*=}
-dir=$top/coccinelle-${name//\~/.}
+dir=$top/coccinelle-${version//\~/.}
 if [ ! -d "$dir" ]; then
 	rm -rf "$dir.tmp"
 	mkdir -p "$dir.tmp"
-	"$QEMU_DIR/kernel.sh" linux-source "$dir.tmp/deb" > /dev/null
+	lock archive
+	msg "fetching $package=$version for its semantic patches"
+	download "$dir.tmp/deb" "$package=$version" || {
+		tail -n 20 "$apt/download.log" >&2
+		die "cannot download $package"
+	}
+	unlock archive
 	dpkg-deb --fsys-tarfile "$dir.tmp"/deb/*.deb |
-		tar -x -O "./usr/src/${package%=*}.tar.xz" | xz -dc -T0 |
+		tar -x -O "./usr/src/$package.tar.xz" | xz -dc -T0 |
 		tar -C "$dir.tmp" -x --strip-components=1 --wildcards \
 			'*/scripts/coccicheck' '*/scripts/coccinelle/*'
 	rm -rf "$dir.tmp/deb"
