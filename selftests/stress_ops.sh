@@ -8,7 +8,7 @@
 # may then say is named at each; everything else is a complaint, which fails the test.
 
 # The module is not there, is going, or went while something was asked of it
-away='nf_flow_qos is not loaded|nf_flow_qos was unloaded|family nf_flow_qos'
+away='nf_flow_qos (is not loaded|is being unloaded|was unloaded)|family nf_flow_qos'
 away+='|netlink: No such file|netlink: Operation not supported'
 # What is read changes all the time
 busy='kept changing while it was read|ran out of room for its answer; try again'

@@ -349,6 +349,12 @@ static int run_failure(struct msg *m, nl_cb cb, void (*again)(void *data), void 
 		family = 0;
 		return module_absent();
 	}
+	/* That of netlink_dump_start() when the module cannot be held any more. */
+	if (f->err == EPROTONOSUPPORT && !f->text[0]) {
+		memset(f, 0, sizeof(*f));
+		family = 0;
+		return refuse("the module nf_flow_qos is being unloaded");
+	}
 	return ret;
 }
 

@@ -404,7 +404,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *mh, int flags)
 		return deliver(mh, &m);
 	}
 	if (kernel.request.nlmsg_type != GENL_ID_CTRL &&
-	    (kernel.request.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
+	    (kernel.request.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && !kernel.refusal) {
 		if (kernel.told < kernel.flows) {
 			kernel.told++;
 			msg_init(&m, NF_FLOW_QOS_CMD_FLOW_GET, NLM_F_MULTI, "%s", "");
@@ -456,6 +456,14 @@ static void transport(void)
 	kernel.refusal = 0;
 	CHECK_INT(run_request(NF_FLOW_QOS_CMD_MAP_DEL, 0), ST_OK);
 	CHECK_INT(kernel.families, 2);
+	/* ... or a dump finds it on its way. */
+	kernel.refusal = EPROTONOSUPPORT;
+	kernel.dump_error = 0;
+	CHECK_ERROR(run_request(NF_FLOW_QOS_CMD_MAP_GET, NLM_F_DUMP), ST_REFUSED,
+		    "the module nf_flow_qos is being unloaded");
+	kernel.refusal = 0;
+	CHECK_INT(run_request(NF_FLOW_QOS_CMD_MAP_GET, NLM_F_DUMP), ST_OK);
+	CHECK_INT(kernel.families, 3);
 }
 
 static struct {
