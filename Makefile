@@ -131,7 +131,7 @@ stress:
 	done
 
 nomem:
-	@selftests/qemu/run -q -k own -t 3600 nomem.sh
+	@selftests/qemu/run -q -k own -t 3600 -- nomem.sh all
 
 security:
 	@set -e; for k in $(or $(KERNELS),6.1 newest); do \

@@ -7,7 +7,8 @@
 # memory that is lost in the end. The last line is as that of check.sh, from which also is
 # what becomes of skips and of scripts that failed.
 #
-# -c		what CI runs: CORE_PROGS and a short stress.sh on 6.1
+# -c		what CI runs: CORE_PROGS and two minutes of stress.sh on 6.1, as user-mode
+#		Linux, which is soon built
 # -n		not whether a run fails
 
 set -u
@@ -16,12 +17,12 @@ set -u
 cd "$TREE" || exit 1
 
 list=list
-# Seconds of a guest, of which each takes four
+# Seconds of a guest, of which each takes four, but not as user-mode Linux
 stress=450
 faults=1
 while getopts cn opt; do
 	case $opt in
-	c)	list=list-core stress=30 faults='' KERNELS=debug-6.1 ;;
+	c)	list=list-core stress=120 faults='' KERNELS=debug-6.1-um ;;
 	n)	faults='' ;;
 	*)	exit 1 ;;
 	esac

@@ -9,10 +9,14 @@
 # learns that it missed something. Of packets: the flow is not accounted, or not learned
 # from, which is counted, and the packet goes on, with what its class gets. Hooks that
 # could not be placed are placed when there is memory.
+#
+# Without the argument "all" ("make nomem", half an hour), of commands that is one of each
+# kind, and neither devices, namespaces nor the module.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tools ip nft tc conntrack ethtool python3 jq ftqos
+which=${1-}
 debug=/sys/kernel/debug
 [ -d $debug/failslab ] || skip_all "this kernel has no failslab"
 [ -e /proc/self/fail-nth ] || skip_all "this kernel has no fail-nth"
@@ -41,6 +45,12 @@ nomem()
 	local line ns=$1 rc=0
 
 	shift
+	if [ "$which" != all ]; then
+		case $1 in
+		begin|change) set -- "${@:1:3}" ;;
+		look)	set -- "${@:1:2}" ;;
+		esac
+	fi
 	in_ns "$ns" python3 -I -S "$LIB_DIR/nomem.py" "$@" > "$lines" 2>&1 || rc=$?
 	while IFS= read -r line; do
 		check "all or nothing: $line" grep -E ': ok [0-9]+ \+ [0-9]+$' <<< "$line"
@@ -175,24 +185,32 @@ napi_of()
 }
 
 # packet NAME FLOW PREPARE JUDGE: a packet of the flow, until no allocation fails. JUDGE
-# says something if it was counted as not accounted.
+# says something if it was counted as not accounted. Where the kernel forwards it, without
+# a flowtable, it wants memory itself, for more headroom, and drops the packet.
 packet()
 {
-	local counted=0 failed=0 left=0 n said
+	local counted=0 failed=0 left=0 dropped=0 n rc said
 
 	for ((n = 1; n < 100 && left == 0; n++)); do
 		$3 > /dev/null || { fail "$1" "$3 failed"; return; }
 		echo $n > "$napi/fail-nth"
-		said=$(talk "ping 1 64 $2") || { fail "$1" "$n: $said"; return; }
+		rc=0
+		said=$(talk "ping 1 64 $2") || rc=$?
 		left=$(< "$napi/fail-nth")
 		echo 0 > "$napi/fail-nth"
+		if [ $rc != 0 ]; then
+			[ "$left" = 0 ] && [ "$2" = s4 ] && [ $dropped -lt 2 ] ||
+				{ fail "$1" "$n: $said"; return; }
+			dropped=$((dropped + 1))
+			continue
+		fi
 		said=$($4) || { fail "$1" "$n: $said"; return; }
 		[ -z "$said" ] || counted=$((counted + 1))
 		[ "$left" != 0 ] || failed=$((failed + 1))
 	done
-	packets=$((n - 1))
+	packets=$((n - 1 - dropped))
 	if [ "$left" != 0 ] && [ $counted -gt 0 ] && [ $counted -le $failed ]; then
-		pass "$1: $failed failed, $counted were counted"
+		pass "$1: $failed failed, $counted were counted, $dropped the kernel dropped"
 	else
 		fail "$1" "$failed failed, $counted were counted, $left left"
 	fi
@@ -284,14 +302,6 @@ fi
 in_ns "$router" bash -c 'echo 0 > /sys/class/net/lan0/threaded; ethtool -K lan0 gro off'
 { kill $monitor; wait $monitor; } 2> /dev/null
 
-# Its hooks cannot be placed when it comes, but soon
-ftqos -n "$router" dev set later absent
-nomem "$router" ip "ip -br link show dev later | cut -c 1-5
-	ftqos -j dev show later | jq -c 'map(.state)'
-	python3 -I -S $LIB_DIR/hooks.py later" "ip link del later" \
-	"link add later type dummy"
-ftqos -n "$router" dev del later
-
 # --- configuration -------------------------------------------------------------
 
 ftqos -n "$router" -b - <<- END || bail "cannot configure"
@@ -308,14 +318,25 @@ cat > "$other" <<- END
 	config set flow-limit 1000 flow-timeout 60
 END
 all_fail
-nomem "$router" change lan0,wan0,wan0.7 \
+nomem "$router" change lan0,wan0,wan0.7 "dev set any map m1" \
 	"map add m4 preset dot1q-no-bk" "map set m1 all prio 7 pcp 7" \
-	"map del m2" "dev set lan0 map m1" "dev set any map m1" \
+	"map del m2" "dev set lan0 map m1" "restore $other" \
 	"dev set wan0.7 map m1 trust none" "${more[@]}" "dev set later absent" "dev del wan0.7" \
-	"config set flow-limit 200000 flow-timeout 60" "restore $other"
-nomem "$router" look "map show" "map show m1" "dev show" "dev show wan0" "flow show" \
+	"config set flow-limit 200000 flow-timeout 60"
+# They may have ended meanwhile
+talk_or_bail "ping 1 64 *"
+nomem "$router" look "flow show" "map show" "map show m1" "dev show" "dev show wan0" \
 	"flow show proto udp dst $wan4.0/24" "stats show" "config show" "status"
 
+fail_slab 0 N Y
+round "after all that"
+
+if [ "$which" != all ]; then
+	check_leaks "at the end"
+	finish
+fi
+
+all_fail
 # Of a flow that nobody answers
 again="ip netns exec $client python3 -I -S $LIB_DIR/pkt.py send $wan4.2 --count 4 \
 	--sport 7000 --dport 5999"
@@ -324,8 +345,14 @@ nomem "$router" reset "ftqos -j flow show | jq -c 'map([.src, .dst, .sport, .dpo
 	"$again" "flow flush"
 nomem "$router" reset "ftqos -j stats show | jq '.offloaded_packets > 0'" \
 	"$again" "stats reset"
-fail_slab 0 N Y
-round "after all that"
+
+# Its hooks cannot be placed when it comes, but soon
+ftqos -n "$router" dev set later absent
+nomem "$router" ip "ip -br link show dev later | cut -c 1-5
+	ftqos -j dev show later | jq -c 'map(.state)'
+	python3 -I -S $LIB_DIR/hooks.py later" "ip link del later" \
+	"link add later type dummy"
+ftqos -n "$router" dev del later
 
 # --- namespaces, the module ------------------------------------------------------
 

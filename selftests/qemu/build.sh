@@ -59,6 +59,21 @@ kmake()
 	}
 }
 
+# fragments NAME...: the lines of NAME.config for $series. "CONFIG_X=y # PATTERN" is for
+# those that the pattern matches.
+fragments()
+{
+	local line name
+
+	for name; do
+		grep '^CONFIG_' "$QEMU_DIR/$name.config"
+	done | while read -r line; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $line != *' # '* ]] || [[ $series == ${line##* # } ]] || continue
+		echo "${line%% # *}"
+	done
+}
+
 # configure FRAGMENT: on top of allnoconfig; every line of it has to come true
 configure()
 {

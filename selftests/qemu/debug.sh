@@ -1,14 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# debug.sh NAME: a kernel that looks for mistakes while it runs, built of Debian's source
-# for QEMU with debug.config and
+# debug.sh NAME: a kernel that looks for mistakes while it runs, built of Debian's source.
+# For QEMU with debug.config and
 #
 #   debug-SERIES     debug-locks.config, debug-kasan.config: use after free, locks, RCU,
 #                    sleeping in atomic context, leaks, undefined behaviour
 #   debug-SERIES-rt  debug-locks.config, debug-rt.config: the same without KASAN and
 #                    UBSAN, with PREEMPT_RT; from 6.12 on
 #   kcsan-SERIES     debug-kcsan.config: data races
+#
+# and, as user-mode Linux, with one CPU and without preemption, ten times as fast,
+#
+#   debug-SERIES-um  own.config, debug-um.config, debug-locks.config,
+#                    debug-kasan.config
 #
 # SERIES is one that Debian has the source of (6.1, 7.3), or "newest". Prints the
 # directory, which is as that of kernel.sh. Built once for each source and configuration,
@@ -24,22 +29,6 @@ set -e -u -o pipefail
 
 # Counted up when what is made of the same source and configuration changes
 layout=1
-make_opts=(ARCH=x86_64 CC=gcc-12 HOSTCC=gcc-12)
-
-# fragments PART...: their lines for $series. "CONFIG_X=y # PATTERN" is for those that the
-# pattern matches.
-fragments()
-{
-	local line p
-
-	for p; do
-		grep '^CONFIG_' "$QEMU_DIR/debug$p.config"
-	done | while read -r line; do
-		# shellcheck disable=SC2053 # a pattern
-		[[ $line != *' # '* ]] || [[ $series == ${line##* # } ]] || continue
-		echo "${line%% # *}"
-	done
-}
 
 # build DIR
 build()
@@ -48,25 +37,45 @@ build()
 	msg "building $name of $package=$version (some minutes, once)"
 	echo "$config" > "$work/config"
 	configure "$work/config"
-	kmake -j"$(nproc)" bzImage modules
-	collect "$1" amd64 arch/x86 tools/objtool/objtool
-	cp "$src/arch/x86/boot/bzImage" "$1/vmlinuz"
-	ln -s vmlinuz "$1/vmlinux"
+	if [[ $name = *-um ]]; then
+		# That a process begins without this lock is reported at each boot
+		sed -i '/^void force_flush_all/,/^}/ {
+			s/^	for_each_vma(vmi, vma)$/	mmap_read_lock(mm);\n&/
+			s/^		fix_range(mm, .*, 1);$/&\n	mmap_read_unlock(mm);/
+		}' "$src/arch/um/kernel/tlb.c"
+		kmake -j"$(nproc)" linux modules
+		collect "$1" um arch/um arch/x86
+		cp "$src/linux" "$1/linux"
+	else
+		kmake -j"$(nproc)" bzImage modules
+		collect "$1" amd64 arch/x86 tools/objtool/objtool
+		cp "$src/arch/x86/boot/bzImage" "$1/vmlinuz"
+		ln -s vmlinuz "$1/vmlinux"
+	fi
 	rm -rf "$work"
 }
 
 name=${1-}
 series=${name#*-}
 series=${series%-rt}
+series=${series%-um}
 if [ "$series" = newest ]; then
 	series=$(series -b newest)
 	name=${name/newest/$series}
 fi
+make_opts=(ARCH=x86_64 CC=gcc-12 HOSTCC=gcc-12)
 case $name in
-debug-[0-9]*-rt) config=$(fragments '' -locks -rt) ;;
-debug-[0-9]*)	config=$(fragments '' -locks -kasan) ;;
-kcsan-[0-9]*)	config=$(fragments '' -kcsan) ;;
-*)	die "usage: debug.sh debug-SERIES[-rt] | kcsan-SERIES" ;;
+debug-[0-9]*-rt) config=$(fragments debug debug-locks debug-rt) ;;
+debug-[0-9]*-um)
+	make_opts=(ARCH=um SUBARCH=x86_64 CC=gcc-12 HOSTCC=gcc-12)
+	# Without preemption, what counts on it; addresses are looked at by a call, which is
+	# half of the code; no UBSAN but of files that ask for it
+	no='PREEMPT|DEBUG_PREEMPT|DEBUG_ATOMIC_SLEEP|KASAN_INLINE|KASAN_STACK|UBSAN.*'
+	config=$(fragments own debug-um debug-locks debug-kasan | sort -u |
+		grep -v -E "^CONFIG_($no)=") ;;
+debug-[0-9]*)	config=$(fragments debug debug-locks debug-kasan) ;;
+kcsan-[0-9]*)	config=$(fragments debug debug-kcsan) ;;
+*)	die "usage: debug.sh debug-SERIES[-rt|-um] | kcsan-SERIES" ;;
 esac
 work=$CACHE/kernels/$name/building log=$CACHE/kernels/$name/log
 key=$({ echo "$layout"; echo "$config"; } | sha256sum | cut -c1-8)

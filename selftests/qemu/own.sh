@@ -47,7 +47,7 @@ build()
 			rm -rf "$dir"
 		fi
 		mkdir -p "$dir"
-		cp "$QEMU_DIR/own.config" "$work/config"
+		fragments own > "$work/config"
 		[ $variant = own ] ||
 			sed -i -E "s/^(CONFIG_($without))=y/\1=n/" "$work/config"
 		configure "$work/config"
@@ -63,7 +63,8 @@ case ${1-} in
 own|own-noegress) ;;
 *)	die "usage: own.sh own|own-noegress" ;;
 esac
-key=$({ echo "$layout"; cat "$QEMU_DIR/own.config"; } | sha256sum | cut -c1-8)
+series=$(series -b newest)
+key=$({ echo "$layout"; fragments own; } | sha256sum | cut -c1-8)
 current=$CACHE/kernels/$1/current-$key
 work=$CACHE/kernels/own/building log=$CACHE/kernels/own/log
 lock kernel-own
@@ -72,5 +73,5 @@ if fresh "$current" 7; then
 	exit
 fi
 need own
-find_source "$(series -b newest)"
+find_source "$series"
 built "$1" "$key" build

@@ -46,7 +46,7 @@ function is_one(name, wanted)
 {
 	if (wanted == "debug")
 		return name ~ /^(debug|kcsan)-/
-	sub(/-rt$/, "", name)
+	sub(/-(rt|um)$/, "", name)
 	sub(/^(debug|kcsan)-/, "", name)
 	if (!sub(/\+$/, "", wanted))
 		return name == wanted
