@@ -46,6 +46,7 @@ help:
 	@echo '  security   what users, containers and senders can do (KERNELS)'
 	@echo '  bench      nanoseconds a packet costs, beside what else does the same'
 	@echo '  bench-insn instructions a packet costs, compared with the baseline'
+	@echo '  sequence   are packets lost, or their order changed? ten million of them'
 	@echo
 	@echo '  KDIR=$(KDIR)'
 	@echo '  PREFIX=$(PREFIX)'
@@ -159,6 +160,12 @@ bench:
 bench-insn:
 	@selftests/bench/insn
 
+ifdef PACKETS
+export PACKETS
+endif
+sequence:
+	@selftests/bench/sequence
+
 .PHONY: all help kdir module tools install uninstall clean \
 	check check-debug lint analyze demo facts mutants fuzz fuzz-family stress nomem \
-	security bench bench-insn
+	security bench bench-insn sequence

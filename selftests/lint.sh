@@ -26,7 +26,8 @@ choose_kernels
 scripts()
 {
 	files '*.sh' .ci/run 'selftests/qemu/*' selftests/bench/insn \
-		selftests/bench/bench selftests/fuzz/run selftests/family/run
+		selftests/bench/bench selftests/bench/sequence selftests/fuzz/run \
+		selftests/family/run
 }
 
 check_shell()
@@ -98,7 +99,8 @@ if command -v perl > /dev/null; then
 		'selftests/bench/floor/*.c' 'selftests/qemu/fault/*.c'
 	result "checkpatch of the command" \
 		checkpatch "$ignore_user" 'tools/*.[ch]' 'selftests/fuzz/*.[ch]' \
-		'selftests/family/*.[ch]'
+		'selftests/family/*.[ch]' \
+		selftests/bench/sequence.c
 else
 	skip "checkpatch" "no perl"
 fi

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sequence DEV FLOWS [PCP DSCP]: does every packet of pktgen's arrive on DEV, and in its
+ * flow in order?
+ *
+ * pktgen numbers the packets of each of its devices, of which there is one for IPv4 and
+ * one for IPv6, and goes on to the next of FLOWS source ports with each packet. So of a
+ * flow, which is a family and a source port, each packet has a number that is by FLOWS
+ * higher than that of the one before, and what has not is late, or follows what is
+ * missing. PCP, DSCP: what every packet should have.
+ *
+ * Says "ready", then reads until its standard input ends, and what has arrived by then.
+ * The last line is what was seen, as names and numbers.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FRAME		256u
+#define BLOCK		(1u << 20)
+#define BLOCKS		128u
+#define FRAMES		(BLOCKS * (BLOCK / FRAME))
+#define PORTS		65536
+#define PKTGEN_MAGIC	0xbe9be955u
+
+/* struct flow - what arrived of a flow; @next: the number that is due */
+struct flow {
+	uint32_t	next;
+	uint64_t	packets;
+};
+
+static struct {
+	uint64_t	packets;
+	/* Numbers that were passed over when they were due, and that came after all */
+	uint64_t	missed;
+	uint64_t	late;
+	uint64_t	wrong_pcp;
+	uint64_t	wrong_dscp;
+	unsigned int	flows;
+} seen;
+
+static struct flow all[2][PORTS];
+static uint32_t step;
+static int want_pcp = -1, want_dscp = -1;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "sequence: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static uint16_t get16(const unsigned char *p)
+{
+	return p[0] << 8 | p[1];
+}
+
+static uint32_t get32(const unsigned char *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+static void count(struct flow *flow, uint32_t number)
+{
+	seen.packets++;
+	if (!flow->packets++) {
+		seen.flows++;
+		flow->next = number + step;
+		return;
+	}
+	if (number < flow->next) {
+		seen.late++;
+		return;
+	}
+	seen.missed += (number - flow->next) / step;
+	flow->next = number + step;
+}
+
+/* A frame; @tci: the tag that the kernel took off, or -1. Foreign ones do not count. */
+static void look(const unsigned char *p, size_t len, int tci)
+{
+	const unsigned char *end = p + len;
+	int dscp, family;
+	uint16_t type;
+
+	if (len < ETH_HLEN)
+		return;
+	type = get16(p + 12);
+	p += ETH_HLEN;
+	if (type == ETH_P_8021Q && end - p >= 4) {
+		tci = get16(p);
+		type = get16(p + 2);
+		p += 4;
+	}
+	if (type == ETH_P_IP && end - p >= 20 && p[0] == 0x45 && p[9] == IPPROTO_UDP) {
+		family = 0;
+		dscp = p[1] >> 2;
+		p += 20;
+	} else if (type == ETH_P_IPV6 && end - p >= 40 && p[6] == IPPROTO_UDP) {
+		family = 1;
+		dscp = get16(p) >> 6 & 0x3f;
+		p += 40;
+	} else {
+		return;
+	}
+	/* UDP's header; pktgen's: a magic number, then that of the packet */
+	if (end - p < 16 || get32(p + 8) != PKTGEN_MAGIC)
+		return;
+	count(&all[family][get16(p)], get32(p + 12));
+	if (want_pcp >= 0 && (tci < 0 ? 0 : tci >> 13) != want_pcp)
+		seen.wrong_pcp++;
+	if (want_dscp >= 0 && dscp != want_dscp)
+		seen.wrong_dscp++;
+}
+
+static int open_ring(const char *dev, unsigned char **ring)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = if_nametoindex(dev),
+	};
+	struct tpacket_req req = {
+		.tp_block_size = BLOCK,
+		.tp_block_nr = BLOCKS,
+		.tp_frame_size = FRAME,
+		.tp_frame_nr = FRAMES,
+	};
+	int fd, version = TPACKET_V2;
+
+	if (!addr.sll_ifindex)
+		die(dev);
+	fd = socket(AF_PACKET, SOCK_RAW, 0);
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
+	    setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
+		die("no ring");
+	*ring = mmap(NULL, (size_t)BLOCK * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		     0);
+	if (*ring == MAP_FAILED)
+		die("no ring");
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		die(dev);
+	return fd;
+}
+
+/* All that is in the ring */
+static void drain(unsigned char *ring)
+{
+	static unsigned int at;
+	struct tpacket2_hdr *hdr;
+	int tci;
+
+	for (;; at = (at + 1) % FRAMES) {
+		hdr = (void *)(ring + (size_t)at * FRAME);
+		/* The kernel writes the frame before it says so. */
+		if (!(__atomic_load_n(&hdr->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+			return;
+		tci = hdr->tp_status & TP_STATUS_VLAN_VALID ? hdr->tp_vlan_tci : -1;
+		look((unsigned char *)hdr + hdr->tp_mac, hdr->tp_snaplen, tci);
+		/* It is the kernel's again after what was read of it. */
+		__atomic_store_n(&hdr->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+	unsigned char *ring;
+	bool ended = false;
+	int fd;
+
+	if ((argc != 3 && argc != 5) || atoi(argv[2]) < 1) {
+		fprintf(stderr, "usage: sequence DEV FLOWS [PCP DSCP]\n");
+		return 1;
+	}
+	step = atoi(argv[2]);
+	if (argc == 5) {
+		want_pcp = atoi(argv[3]);
+		want_dscp = atoi(argv[4]);
+	}
+	fd = open_ring(argv[1], &ring);
+	printf("ready\n");
+	fflush(stdout);
+	/*
+	 * Not woken up by each packet, but a hundred times a second: the ring has room
+	 * for half a million.
+	 */
+	while (!ended) {
+		ended = poll(&in, 1, 10) > 0;
+		drain(ring);
+	}
+	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
+		die("no statistics");
+	printf("packets %llu flows %u missed %llu late %llu pcp %llu dscp %llu unread %u\n",
+	       (unsigned long long)seen.packets, seen.flows,
+	       (unsigned long long)seen.missed, (unsigned long long)seen.late,
+	       (unsigned long long)seen.wrong_pcp, (unsigned long long)seen.wrong_dscp,
+	       stats.tp_drops);
+	return 0;
+}
