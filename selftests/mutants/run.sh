@@ -9,7 +9,9 @@
 #	Kernel: 6.1
 #
 # "Test: fuzz NAME" is a short run of that fuzzer, "Test: analyze NAME" that check of
-# analyze.sh; these need no kernel. "Test: faults KERNEL FAULT" is that of qemu/fault/run.
+# analyze.sh; these need no kernel. "Test: faults KERNEL FAULT" is that of qemu/fault/run,
+# "Test: sequence" a short make sequence. "Test: build module" and "Test: build command"
+# build these for Kernel; a complaint is what fails.
 #
 # Arguments: the patches to try (default: all). A line for each, then a count.
 
@@ -65,6 +67,21 @@ here()
 		> "$work/log/results"
 }
 
+# build module|command KERNEL
+build()
+{
+	local how=(module.sh --strict -b)
+
+	[ "$1" = module ] || how=(tools.sh)
+	mkdir "$work/log"
+	if FTQOS_TREE=$work/tree "$QEMU_DIR/${how[0]}" "${how[@]:1}" "$2" \
+		> "$work/run.log" 2>&1; then
+		printf 'ok\there\tbuild\t%s\n' "$1"
+	else
+		sed 's/^/not ok\there\tbuild\t/' "$work/run.log"
+	fi > "$work/log/results"
+}
+
 # try PATCH: prints what became of it, ends with 0 if the test noticed
 try()
 {
@@ -87,6 +104,10 @@ try()
 	}
 	# shellcheck disable=SC2086 # that of faults is two words
 	case $script in
+	'build '*) build "${script#build }" "$kernel" ;;
+	sequence)
+		PACKETS=1000000 "$work/tree/selftests/bench/sequence" -o "$work/log" \
+			> "$work/run.log" 2>&1 ;;
 	'fuzz '*) here fuzz/run -s "${script#fuzz }" ;;
 	'faults '*) here qemu/fault/run ${script#faults } ;;
 	'analyze '*) here analyze.sh "${script#analyze }" ;;
