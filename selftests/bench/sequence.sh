@@ -25,10 +25,11 @@ dev set wan0.7 sticky on
 dev set lan0 sticky on"
 module on "$config" ""
 
-# Only what differs; with a delay the devices take turns, of a nanosecond they keep none
+# Only what differs. With a delay the devices take turns, and who looks at the packets, on
+# the other CPU, is not left behind.
 out=wan0
 how=("dst_mac $lan0_mac" "udp_src_min 1024" "udp_src_max $((1024 + flows))"
-	"udp_dst_min 5000" "udp_dst_max 5000" "delay 1")
+	"udp_dst_min 5000" "udp_dst_max 5000" "delay 3000")
 own=(@cl0@v4 "pkt_size 60" "tos b8" "src_min $lan4.2" "src_max $lan4.2"
 	"dst_min $wan4.2" "dst_max $wan4.2"
 	@cl0@v6 "pkt_size 80" "traffic_class b8" "dst6 $wan6:2" "src6 $lan6:2")

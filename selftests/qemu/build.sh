@@ -59,14 +59,14 @@ kmake()
 	}
 }
 
-# fragments NAME...: the lines of NAME.config for $series. "CONFIG_X=y # PATTERN" is for
+# fragments PART...: the lines of PART.config for $series. "CONFIG_X=y # PATTERN" is for
 # those that the pattern matches.
 fragments()
 {
-	local line name
+	local line part
 
-	for name; do
-		grep '^CONFIG_' "$QEMU_DIR/$name.config"
+	for part; do
+		grep '^CONFIG_' "$QEMU_DIR/$part.config"
 	done | while read -r line; do
 		# shellcheck disable=SC2053 # a pattern
 		[[ $line != *' # '* ]] || [[ $series == ${line##* # } ]] || continue
