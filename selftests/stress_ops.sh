@@ -168,7 +168,7 @@ work_look_at()
 	draw "flow show" "flow show dev wan0.7" "-s flow show" "dev show" "map show" \
 		"stats show" "status" "config show"
 	# shellcheck disable=SC2086 # words
-	try "$away|$busy" ftqos -n "$router" -j $drawn || return
+	try "$away|$busy|no device of this name" ftqos -n "$router" -j $drawn || return
 	jq -e . "$tmp/$worker.out" > /dev/null || complain "$drawn: no JSON"
 }
 
@@ -238,7 +238,7 @@ stress_chain()
 
 work_rules()
 {
-	local devices family gone='Error: .*: No such (file or directory|device)'
+	local devices family gone='Error: (.*: )?No such (file or directory|device)'
 
 	case $((RANDOM % 6)) in
 	0 | 1)	draw "lan0, wan0" "lan0, wan0" "lan0, wan0, wan0.7" lan0
