@@ -42,7 +42,7 @@ help:
 	@echo '  fuzz       parsers of packets, text and replies on made up input (RUNS)'
 	@echo '  fuzz-family made up messages to the netlink family, in QEMU (RUNS, KERNELS)'
 	@echo '  stress     everything at once, for TIME seconds on each of KERNELS'
-	@echo '  nomem      each allocation fails once, on a kernel of our own'
+	@echo '  nomem      each allocation fails once, on kernels of our own'
 	@echo '  security   what users, containers and senders can do (KERNELS)'
 	@echo '  bench      nanoseconds a packet costs, beside what else does the same'
 	@echo '  bench-insn instructions a packet costs, compared with the baseline'
@@ -132,7 +132,9 @@ stress:
 	done
 
 nomem:
-	@selftests/qemu/run -q -k own -t 3600 -- nomem.sh all
+	@set -e; for k in $(or $(KERNELS),own own-noegress); do \
+		selftests/qemu/run -q -k $$k -t 3600 -- nomem.sh all; \
+	done
 
 security:
 	@set -e; for k in $(or $(KERNELS),6.1 newest); do \
