@@ -7,8 +7,8 @@
 # memory that is lost in the end. The last line is as that of check.sh, from which also is
 # what becomes of skips and of scripts that failed.
 #
-# -c		what CI runs: CORE_PROGS and two minutes of stress.sh on 6.1, as user-mode
-#		Linux, which is soon built
+# -c		CORE_PROGS and two minutes of stress.sh on 6.1, as user-mode Linux, which is
+#		soon built
 # -n		not whether a run fails
 
 set -u
