@@ -115,7 +115,7 @@ run_again()
 {
 	local k options p
 
-	again=$(awk -v max=$max_again -f "$QEMU_DIR/again.awk" "$logs/results")
+	again=$(awk -v max=$max_again -v long="${stress:+1}" -f "$QEMU_DIR/again.awk" "$logs/results")
 	while read -r k p; do
 		[ -n "$p" ] || continue
 		echo "[$k] $p again, which is what counts; it said"

@@ -218,7 +218,8 @@ ours()
 {
 	local devs
 
-	devs=$(in_ns "$1" sh -c 'cd /sys/class/net && echo *')
+	# Not bonding_masters, which is a file
+	devs=$(in_ns "$1" sh -c 'cd /sys/class/net && for d in */; do echo "${d%/}"; done')
 	# shellcheck disable=SC2086 # words
 	in_ns "$1" python3 -I -S "$LIB_DIR/hooks.py" $devs | grep ftq_
 }

@@ -151,8 +151,8 @@ work_look()
 		done
 		{ kill $monitor; wait $monitor; } 2> /dev/null
 		rc=$?
-		# 143: it was there to be killed
-		[ $rc = 143 ] || grep -q -E "$away" "$tmp/monitor" ||
+		# It was there to be ended, or to be killed before it was ready for that
+		[ $rc = 0 ] || [ $rc = 143 ] || grep -q -E "$away" "$tmp/monitor" ||
 			complain "monitor: status $rc"
 		! grep -q -v -E "$away|events were lost" "$tmp/monitor" ||
 			complain "monitor:" "$(< "$tmp/monitor")"
