@@ -145,8 +145,9 @@ static int open_ring(const char *dev, unsigned char **ring)
 	    setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
 	    setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
 		die("no ring");
-	*ring = mmap(NULL, (size_t)BLOCK * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		     0);
+	/* A first look at each page would take long. */
+	*ring = mmap(NULL, (size_t)BLOCK * BLOCKS, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (*ring == MAP_FAILED)
 		die("no ring");
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)))

@@ -29,7 +29,7 @@ module on "$config" ""
 # the other CPU, is not left behind.
 out=wan0
 how=("dst_mac $lan0_mac" "udp_src_min 1024" "udp_src_max $((1024 + flows))"
-	"udp_dst_min 5000" "udp_dst_max 5000" "delay 3000")
+	"udp_dst_min 5000" "udp_dst_max 5000" "delay 10000")
 own=(@cl0@v4 "pkt_size 60" "tos b8" "src_min $lan4.2" "src_max $lan4.2"
 	"dst_min $wan4.2" "dst_max $wan4.2"
 	@cl0@v6 "pkt_size 80" "traffic_class b8" "dst6 $wan6:2" "src6 $lan6:2")
@@ -41,7 +41,8 @@ numbered()
 {
 	local before line
 
-	in_ns "$server" "$files/sequence" srv0 $flows "${@:2}" \
+	# pktgen is on CPU 0, and leaves it to nobody
+	in_ns "$server" taskset 2 "$files/sequence" srv0 $flows "${@:2}" \
 		< "$tmp/ask" > "$tmp/tell" &
 	exec {to}> "$tmp/ask" {from}< "$tmp/tell"
 	read -r -t 60 line <&"$from" && [ "$line" = ready ] || bail "nobody reads"
