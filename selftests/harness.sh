@@ -68,7 +68,8 @@ check_eq "what is no skip stays as it is" $'ok\t6.1\tx.sh\ty' \
 # again MAX RESULT...: what is run once more, of results "VERDICT KERNEL SCRIPT TEST"
 again()
 {
-	printf '%s\n' "${@:2}" | awk -v max="$1" -f "$LIB_DIR/qemu/again.awk" | xargs
+	printf '%s\n' "${@:2}" |
+		awk -v max="$1" -v long="${long-}" -f "$LIB_DIR/qemu/again.awk" | xargs
 }
 bad=$'not ok\t'
 good=$'ok\t6.1\tx.sh\ty'
@@ -79,6 +80,11 @@ check_eq "... on each kernel where one did" "6.1 x.sh 7.3 x.sh" \
 	"$(again 2 "$bad"$'6.1\tx.sh\ta' "$bad"$'7.3\tx.sh\ta')"
 check_eq "... but not if that are too many" "" \
 	"$(again 1 "$bad"$'6.1\tx.sh\ta' "$bad"$'7.3\tx.sh\ta')"
+check_eq "... nor leaks.sh, which has nothing to find by itself" "" \
+	"$(again 5 "$bad"$'6.1\tleaks.sh\ta')"
+check_eq "... nor stress.sh" "" "$(long=1 again 5 "$bad"$'6.1\tstress.sh\ta')"
+check_eq "... but where it is not run for long" "6.1 stress.sh" \
+	"$(again 5 "$bad"$'6.1\tstress.sh\ta')"
 check_eq "... nor if the kernel complained during it" "6.1 z.sh" \
 	"$(again 5 "$bad"$'6.1\tx.sh\ta' "$bad"$'6.1\tx.sh\tkernel log: BUG: b' \
 		"$bad"$'6.1\tz.sh\ta')"

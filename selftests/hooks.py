@@ -14,6 +14,9 @@ import socket
 import struct
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from nlattr import attribute, attributes  # noqa: E402
+
 NETLINK_NETFILTER = 12
 NFNL_SUBSYS_HOOK = 12
 NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
@@ -23,24 +26,10 @@ HOOKNUM, PRIORITY, DEV, FUNCTION = 1, 2, 3, 4
 HOOKS = ("ingress", "egress")
 
 
-def attr(kind, value):
-    return (struct.pack("=HH", len(value) + 4, kind) +
-            value.ljust((len(value) + 3) & ~3, b"\0"))
-
-
-def attrs(data):
-    found = {}
-    while len(data) >= 4:
-        size, kind = struct.unpack_from("=HH", data)
-        found[kind & 0x3fff] = data[4:size]
-        data = data[(size + 3) & ~3:]
-    return found
-
-
 def dump(sock, dev, num):
     body = struct.pack("=BBH", NFPROTO_NETDEV, 0, 0)
-    body += attr(HOOKNUM, struct.pack("!I", num))
-    body += attr(DEV, dev.encode() + b"\0")
+    body += attribute(HOOKNUM, struct.pack("!I", num))
+    body += attribute(DEV, dev.encode() + b"\0")
     sock.send(struct.pack("=IHHII", len(body) + 16, NFNL_SUBSYS_HOOK << 8,
                           NLM_F_REQUEST | NLM_F_DUMP, num + 1, 0) + body)
     found = []
@@ -55,7 +44,7 @@ def dump(sock, dev, num):
                                            errno.EPROTONOSUPPORT):
                     sys.exit(f"{dev}: {os.strerror(error)}")
                 return found
-            hook = attrs(data[20:size])
+            hook = dict(attributes(data[20:size]))
             found.append((dev, HOOKS[num],
                           struct.unpack("!i", hook[PRIORITY])[0],
                           hook.get(FUNCTION, b"?").rstrip(b"\0").decode()))

@@ -22,6 +22,9 @@ import socket
 import struct
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from nlattr import attribute, attributes  # noqa: E402
+
 NETLINK_GENERIC, GENL_ID_CTRL = 16, 16
 CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 3, 1, 2
 CTRL_ATTR_MCAST_GROUPS, MCAST_NAME, MCAST_ID = 7, 1, 2
@@ -36,18 +39,6 @@ ASKED = {"map-get": (MAP_GET, 1), "dev-get": (DEV_GET, 1),
          "flow-get": (FLOW_GET, 1), "stats-get": (STATS_GET, 0),
          "config-get": (CONFIG_GET, 0), "status-get": (STATUS_GET, 1)}
 STATUS_FLOWTABLE, FLOWTABLE_ID = 3, 5
-
-
-def attribute(kind, data):
-    return struct.pack("=HH", len(data) + 4, kind) + data + \
-        b"\0" * (-len(data) % 4)
-
-
-def attributes(data):
-    while len(data) >= 4:
-        length, kind = struct.unpack_from("=HH", data)
-        yield kind & 0x3fff, data[4:length]
-        data = data[(length + 3) & ~3:]
 
 
 def messages(data):

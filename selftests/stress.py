@@ -8,9 +8,10 @@
 
   stress.py talk PORT STAT SEED ADDRESS...
 	Two UDP flows and two TCP connections to each address, one of EF and one of a
-	DSCP that is drawn, until it is ended. STAT has the answers so far: a line "udp4 N", ..., and "wrong N":
-	those that are not what was sent. Errors of the network end nothing: a flow that
-	gets no answers for a second is given up, and another begins at another port.
+	DSCP that is drawn, until it is ended. STAT has the answers so far: a line
+	"udp4 N", ..., and "wrong N": those that are not what was sent. Errors
+	of the network end nothing: a flow that gets no answers for a second is given
+	up, and another begins at another port.
 """
 
 import os
@@ -21,6 +22,9 @@ import struct
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from talk import new_socket as waiting_socket, set_tos  # noqa: E402
+
 EF = 0xb8
 SILENCE = 1
 PAUSE = 0.05
@@ -29,21 +33,9 @@ AHEAD, CHUNK = 4, 1000
 
 
 def new_socket(family, kind):
-    sock = socket.socket(family, kind)
+    sock = waiting_socket(family, kind)
     sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    if kind == socket.SOCK_STREAM:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
-
-
-def set_tos(sock, tos):
-    if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, tos)
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
 
 
 def serve(port, ready):

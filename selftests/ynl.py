@@ -18,8 +18,10 @@ import sys
 import time
 import traceback
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, sys.argv[1])
 from lib import YnlFamily, NlError  # noqa: E402
+from nlattr import attribute, attributes  # noqa: E402
 
 NETLINK_GENERIC = 16
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
@@ -37,18 +39,6 @@ def result(name, good, why=""):
 
 def equal(name, wanted, got):
     result(name, wanted == got, f"wanted {wanted!r}, got {got!r}")
-
-
-def attribute(kind, data):
-    return struct.pack("=HH", len(data) + 4, kind) + data + \
-        b"\0" * (-len(data) % 4)
-
-
-def attributes(data):
-    while len(data) >= 4:
-        length, kind = struct.unpack_from("=HH", data)
-        yield kind & 0x3fff, data[4:length]
-        data = data[(length + 3) & ~3:]
 
 
 class Raw:

@@ -27,24 +27,33 @@ find_source()
 	unlock archive
 }
 
-# unpack: what find_source found, into $src, which is made with $work
-unpack()
+# fetch DIR [OPTION...]: what find_source found, into a new directory; options of tar that
+# tell which of it
+fetch()
 {
-	src=$work/linux
-	rm -rf "$work"
-	mkdir -p "$src"
-	: > "$log"
+	rm -rf "$1"
+	mkdir -p "$1"
 	lock archive
 	msg "fetching $package=$version"
-	download "$work/deb" "$package=$version" || {
+	download "$1.deb" "$package=$version" || {
 		tail -n 20 "$apt/download.log" >&2
 		die "cannot download $package"
 	}
 	unlock archive
-	dpkg-deb --fsys-tarfile "$work"/deb/*.deb |
+	dpkg-deb --fsys-tarfile "$1.deb"/*.deb |
 		tar -x -O "./usr/src/$package.tar.xz" | xz -dc -T0 |
-		tar -C "$src" -x --strip-components=1
-	rm -rf "$work/deb"
+		tar -C "$1" -x --strip-components=1 "${@:2}"
+	rm -rf "$1.deb"
+}
+
+# unpack: all of it, into $src, which is made with $work
+unpack()
+{
+	src=$work/linux
+	rm -rf "$work"
+	mkdir -p "$work"
+	: > "$log"
+	fetch "$src"
 }
 
 # kmake ARGUMENTS...: make in the source; what it says goes to the log

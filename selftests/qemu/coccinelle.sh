@@ -29,20 +29,7 @@ if [ -z "$version" ]; then
 fi
 dir=$top/coccinelle-${version//\~/.}
 if [ ! -d "$dir" ]; then
-	rm -rf "$dir.tmp"
-	mkdir -p "$dir.tmp"
-	lock archive
-	msg "fetching $package=$version for its semantic patches"
-	download "$dir.tmp/deb" "$package=$version" || {
-		tail -n 20 "$apt/download.log" >&2
-		die "cannot download $package"
-	}
-	unlock archive
-	dpkg-deb --fsys-tarfile "$dir.tmp"/deb/*.deb |
-		tar -x -O "./usr/src/$package.tar.xz" | xz -dc -T0 |
-		tar -C "$dir.tmp" -x --strip-components=1 --wildcards \
-			'*/scripts/coccicheck' '*/scripts/coccinelle/*'
-	rm -rf "$dir.tmp/deb"
+	fetch "$dir.tmp" --wildcards '*/scripts/coccicheck' '*/scripts/coccinelle/*'
 	mv "$dir.tmp" "$dir"
 fi
 echo "$dir" > "$current"
