@@ -18,8 +18,8 @@ armhf)	build_only=(-b) ;;
 esac
 need lint vm || exit 1
 need_for "$arch" || exit 1
-logs=$(mktemp -d "${TMPDIR:-/tmp}/ftqos-check.XXXXXX")
-: > "$logs/results"
+# shellcheck source=selftests/guests.sh
+. "$TREE/selftests/guests.sh"
 
 # built WHAT COMMAND...
 built()
@@ -41,26 +41,9 @@ built "module" "$QEMU_DIR/module.sh" --strict "${build_only[@]}" "$arch"
 built "command" "$QEMU_DIR/tools.sh" "$arch"
 if [ ${#build_only[@]} = 0 ]; then
 	# shellcheck disable=SC2046 # a list
-	selftests/qemu/run -q -s -k "$arch" -o "$logs/guest" \
-		$(make -s -C selftests list-core) < /dev/null
-	if [ -s "$logs/guest/results" ]; then
-		cat "$logs/guest/results" >> "$logs/results"
-	else
-		printf 'not ok\t%s\trun\tthe guest did not start\n' "$arch" \
-			>> "$logs/results"
-	fi
+	plan "$arch" $(make -s -C selftests list-core)
+	run_guests -s
+	wait
+	collect_results
 fi
-awk -v list=selftests/expected-skips -f "$QEMU_DIR/skips.awk" "$logs/results" \
-	> "$logs/final"
-passed=$(grep -c '^ok' "$logs/final")
-failed=$(grep -c '^not ok' "$logs/final")
-skipped=$(grep -c '^skip' "$logs/final")
-if [ "$failed" -gt 0 ]; then
-	echo
-	sed -n 's/\t/ /g; /^not ok/p' "$logs/final"
-	echo "logs: $logs"
-else
-	rm -rf "$logs"
-fi
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+finish_results
