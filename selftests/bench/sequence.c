@@ -9,15 +9,16 @@
  * higher than that of the one before, and what has not is late, or follows what is
  * missing. PCP, DSCP: what every packet should have.
  *
- * Says "ready", then reads until its standard input ends, and what has arrived by then.
- * The last line is what was seen, as names and numbers.
+ * Says "ready RING", then for each line on its standard input, which is how many packets
+ * should have arrived in all, waits for them, and says what was seen, as names and numbers;
+ * then pktgen begins anew with its numbers. The kernel keeps RING packets meanwhile: who
+ * sends no more than that between two lines loses none because they were not looked at.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,12 +33,17 @@
 #define BLOCKS		128u
 #define FRAMES		(BLOCKS * (BLOCK / FRAME))
 #define PORTS		65536
+/* Rounds of 10 ms without a packet before who is missing is given up */
+#define PATIENCE	200
 #define PKTGEN_MAGIC	0xbe9be955u
 
-/* struct flow - what arrived of a flow; @next: the number that is due */
+/*
+ * struct flow - what arrived of a flow; @next: the number that is due, of the @start of
+ * pktgen's that it was last seen in
+ */
 struct flow {
 	uint32_t	next;
-	uint64_t	packets;
+	uint32_t	start;
 };
 
 static struct {
@@ -51,6 +57,7 @@ static struct {
 } seen;
 
 static struct flow all[2][PORTS];
+static uint32_t start = 1;
 static uint32_t step;
 static int want_pcp = -1, want_dscp = -1;
 
@@ -73,8 +80,9 @@ static uint32_t get32(const unsigned char *p)
 static void count(struct flow *flow, uint32_t number)
 {
 	seen.packets++;
-	if (!flow->packets++) {
-		seen.flows++;
+	if (flow->start != start) {
+		seen.flows += !flow->start;
+		flow->start = start;
 		flow->next = number + step;
 		return;
 	}
@@ -174,14 +182,30 @@ static void drain(unsigned char *ring)
 	}
 }
 
-int main(int argc, char **argv)
+static void tell(int fd)
 {
-	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	static uint64_t unread;
 	struct tpacket_stats stats;
 	socklen_t len = sizeof(stats);
+
+	/* Reading it sets it to 0. */
+	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
+		die("no statistics");
+	unread += stats.tp_drops;
+	printf("packets %llu flows %u missed %llu late %llu pcp %llu dscp %llu unread %llu\n",
+	       (unsigned long long)seen.packets, seen.flows,
+	       (unsigned long long)seen.missed, (unsigned long long)seen.late,
+	       (unsigned long long)seen.wrong_pcp, (unsigned long long)seen.wrong_dscp,
+	       (unsigned long long)unread);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long wanted;
 	unsigned char *ring;
-	bool ended = false;
-	int fd;
+	uint64_t before;
+	int fd, quiet;
 
 	if ((argc != 3 && argc != 5) || atoi(argv[2]) < 1) {
 		fprintf(stderr, "usage: sequence DEV FLOWS [PCP DSCP]\n");
@@ -193,22 +217,19 @@ int main(int argc, char **argv)
 		want_dscp = atoi(argv[4]);
 	}
 	fd = open_ring(argv[1], &ring);
-	printf("ready\n");
+	printf("ready %u\n", FRAMES);
 	fflush(stdout);
-	/*
-	 * Not woken up by each packet, but a hundred times a second: the ring has room
-	 * for half a million.
-	 */
-	while (!ended) {
-		ended = poll(&in, 1, 10) > 0;
-		drain(ring);
+	for (; scanf("%llu", &wanted) == 1; start++) {
+		for (quiet = 0; quiet < PATIENCE; quiet++) {
+			before = seen.packets;
+			drain(ring);
+			if (seen.packets >= wanted)
+				break;
+			if (seen.packets != before)
+				quiet = 0;
+			usleep(10000);
+		}
+		tell(fd);
 	}
-	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
-		die("no statistics");
-	printf("packets %llu flows %u missed %llu late %llu pcp %llu dscp %llu unread %u\n",
-	       (unsigned long long)seen.packets, seen.flows,
-	       (unsigned long long)seen.missed, (unsigned long long)seen.late,
-	       (unsigned long long)seen.wrong_pcp, (unsigned long long)seen.wrong_dscp,
-	       stats.tp_drops);
 	return 0;
 }
