@@ -119,6 +119,8 @@ quiet_neighbours
 keep_flows
 prio_bands wan0 lan0
 load_module
+# Nor does the module forget
+ftqos -n "$router" config set flow-timeout 600 || bail "no timeout of flows to set"
 lmac=$(mac_of "$router" lan0)
 wmac=$(mac_of "$router" wan0)
 pkt_bg up_pid "$server" capture srv0 --out "$up" --direction in

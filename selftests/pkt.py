@@ -245,6 +245,30 @@ def with_tag(frame, aux):
             frame[12:])
 
 
+def softirq_threads():
+    """The stat files of the kernel's threads that do what a CPU has put off."""
+    files = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            file = open(f"/proc/{pid}/stat", encoding="utf-8",
+                        errors="replace")
+        except OSError:
+            continue
+        if "(ksoftirqd/" in file.read():
+            files.append(file)
+    return files
+
+
+def wait_idle(files):
+    """Until none of these threads is running, or two seconds have passed."""
+    for file in files:
+        for _ in range(2000):
+            file.seek(0)
+            if file.read().rsplit(")", 1)[-1].split()[0] != "R":
+                break
+            time.sleep(0.001)
+
+
 def capture(args):
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                          socket.htons(ETH_P_ALL))
@@ -269,6 +293,8 @@ def capture(args):
     told = ready(args)
     end = time.monotonic() + args.timeout if args.timeout else None
     n = phase = 0
+    threads = None
+    waited = False
     while not (args.count and n >= args.count):
         # Once told to stop or to mark, only what has arrived already
         left = None if end is None else end - time.monotonic()
@@ -279,7 +305,15 @@ def capture(args):
         readable = select.select([sock] if left == 0 else [sock, wake_r], [],
                                  [], left)[0]
         if sock not in readable:
+            if marks and not waited:
+                # Packets on their way that a slow CPU has put off
+                if threads is None:
+                    threads = softirq_threads()
+                wait_idle(threads)
+                waited = True
+                continue
             if marks:
+                waited = False
                 marks.pop()
                 phase += 1
                 out.write(to_json({"phase": phase}) + "\n")
