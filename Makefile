@@ -97,7 +97,7 @@ check:
 	@selftests/$(if $(ARCH),check_arch.sh $(ARCH),check.sh)
 
 check-debug:
-	@selftests/check_debug.sh
+	@selftests/check_debug.sh $(if $(CORE),-c)
 
 lint:
 	@selftests/lint.sh

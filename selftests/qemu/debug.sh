@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # debug.sh NAME: a kernel that looks for mistakes while it runs, built of Debian's source.
-# For QEMU with debug.config and
+# With debug.config, for QEMU with debug-machine.config and
 #
 #   debug-SERIES     debug-locks.config, debug-kasan.config: use after free, locks, RCU,
 #                    sleeping in atomic context, leaks, undefined behaviour
@@ -10,10 +10,10 @@
 #                    UBSAN, with PREEMPT_RT; from 6.12 on
 #   kcsan-SERIES     debug-kcsan.config: data races
 #
-# and, as user-mode Linux, with one CPU and without preemption, ten times as fast,
+# and, as user-mode Linux, with own.config and debug-um.config, with one CPU, ten times as
+# fast,
 #
-#   debug-SERIES-um  own.config, debug-um.config, debug-locks.config,
-#                    debug-kasan.config
+#   debug-SERIES-um  what debug-SERIES has; on 6.1 without preemption and UBSAN
 #
 # SERIES is one that Debian has the source of (6.1, 7.3), or "newest". Prints the
 # directory, which is as that of kernel.sh. Built once for each source and configuration,
@@ -28,7 +28,7 @@ set -e -u -o pipefail
 . "$QEMU_DIR/build.sh"
 
 # Counted up when what is made of the same source and configuration changes
-layout=1
+layout=2
 
 # build DIR
 build()
@@ -36,17 +36,26 @@ build()
 	unpack
 	msg "building $name of $package=$version (some minutes, once)"
 	echo "$config" > "$work/config"
-	configure "$work/config"
 	if [[ $name = *-um ]]; then
-		# That a process begins without this lock is reported at each boot
+		# On 6.1: that a process begins without this lock, or where it must not
+		# sleep, would be reported at each boot; and it counts what sleeping is
+		# looked for by, though nothing is preempted
 		sed -i '/^void force_flush_all/,/^}/ {
 			s/^	for_each_vma(vmi, vma)$/	mmap_read_lock(mm);\n&/
 			s/^		fix_range(mm, .*, 1);$/&\n	mmap_read_unlock(mm);/
 		}' "$src/arch/um/kernel/tlb.c"
+		sed -i '/^void fork_handler/,/^}/ {
+			s/^	force_flush_all();$//
+			s/^	schedule_tail(.*);$/&\n	force_flush_all();/
+		}' "$src/arch/um/kernel/process.c"
+		sed -i '/^config DEBUG_ATOMIC_SLEEP/,/help/ { /!ARCH_NO_PREEMPT/d }' \
+			"$src/lib/Kconfig.debug"
+		configure "$work/config"
 		kmake -j"$(nproc)" linux modules
 		collect "$1" um arch/um arch/x86
 		cp "$src/linux" "$1/linux"
 	else
+		configure "$work/config"
 		kmake -j"$(nproc)" bzImage modules
 		collect "$1" amd64 arch/x86 tools/objtool/objtool
 		cp "$src/arch/x86/boot/bzImage" "$1/vmlinuz"
@@ -65,16 +74,18 @@ if [ "$series" = newest ]; then
 fi
 make_opts=(ARCH=x86_64 CC=gcc-12 HOSTCC=gcc-12)
 case $name in
-debug-[0-9]*-rt) config=$(fragments debug debug-locks debug-rt) ;;
+debug-[0-9]*-rt) config=$(fragments debug-machine debug debug-locks debug-rt) ;;
 debug-[0-9]*-um)
 	make_opts=(ARCH=um SUBARCH=x86_64 CC=gcc-12 HOSTCC=gcc-12)
-	# Without preemption, what counts on it; addresses are looked at by a call, which is
-	# half of the code; no UBSAN but of files that ask for it
-	no='PREEMPT|DEBUG_PREEMPT|DEBUG_ATOMIC_SLEEP|KASAN_INLINE|KASAN_STACK|UBSAN.*'
-	config=$(fragments own debug-um debug-locks debug-kasan | sort -u |
-		grep -v -E "^CONFIG_($no)=") ;;
-debug-[0-9]*)	config=$(fragments debug debug-locks debug-kasan) ;;
-kcsan-[0-9]*)	config=$(fragments debug debug-kcsan) ;;
+	# Addresses are looked at by a call, which is half of the code. One CPU has no
+	# packets to pass to another
+	no='KASAN_INLINE|KASAN_STACK|KPROBES|KPROBE_EVENTS|RPS|CRYPTO_PCRYPT'
+	[[ $series != 6.* ]] || no+='|PREEMPT|DEBUG_PREEMPT|UBSAN.*'
+	# What own.config has in the kernel is not a module, too
+	config=$(fragments own debug-um debug debug-locks debug-kasan |
+		awk -F = '!n[$1]++' | grep -v -E "^CONFIG_($no)=") ;;
+debug-[0-9]*)	config=$(fragments debug-machine debug debug-locks debug-kasan) ;;
+kcsan-[0-9]*)	config=$(fragments debug-machine debug debug-kcsan) ;;
 *)	die "usage: debug.sh debug-SERIES[-rt|-um] | kcsan-SERIES" ;;
 esac
 work=$CACHE/kernels/$name/building log=$CACHE/kernels/$name/log

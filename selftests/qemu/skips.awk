@@ -46,6 +46,8 @@ function is_one(name, wanted)
 {
 	if (wanted == "debug")
 		return name ~ /^(debug|kcsan)-/
+	if (wanted == "um")
+		return name ~ /^debug-.*-um$/
 	sub(/-(rt|um)$/, "", name)
 	sub(/^(debug|kcsan)-/, "", name)
 	if (!sub(/\+$/, "", wanted))
