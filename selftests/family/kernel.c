@@ -111,7 +111,8 @@ static void read_one(struct link *link, const struct nlmsghdr *nlh, uint32_t seq
 			return;
 		}
 		memcpy(&error, NLMSG_DATA(nlh), sizeof(error));
-		if (of_dump)
+		/* Without room for its first part a dump has begun all the same. */
+		if (of_dump && error != -ENOBUFS)
 			link->dump = false;
 		if (!mine)
 			return;

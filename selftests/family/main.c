@@ -38,6 +38,7 @@
  * @shared: others change the configuration as well
  * @sent: messages so far
  * @done: of these, not refused
+ * @refused: of these, refused; what became of the others is lost, or to come
  * @parts: parts of dumps that went on while other messages were sent
  * @audits: looks at the configuration
  * @missed: of these, there was none that stood still
@@ -51,6 +52,7 @@ struct run {
 	bool		shared;
 	uint64_t	sent;
 	uint64_t	done;
+	uint64_t	refused;
 	uint64_t	parts;
 	uint64_t	audits;
 	uint64_t	missed;
@@ -148,6 +150,7 @@ static void ask(struct run *run)
 	}
 	check_answer(&run->msg, link, &answer);
 	run->done += answer.over && !answer.error;
+	run->refused += answer.over && answer.error;
 	if (!answer.over && link->dump_lost)
 		link->dump = false;
 }
@@ -156,11 +159,11 @@ static void ask(struct run *run)
 static void ask_and_compare(struct run *run, const struct config *before)
 {
 	static struct config after;
-	uint64_t done = run->done;
+	uint64_t refused = run->refused;
 	char what[128];
 
 	ask(run);
-	if (run->done != done && privileged)
+	if (run->refused == refused && privileged)
 		return;
 	config_read(&run->own, &after);
 	if (!config_same(before, &after, what, sizeof(what)))

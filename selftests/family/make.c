@@ -69,6 +69,7 @@ struct part *message_put(struct message *msg, const struct set *set, uint64_t al
 {
 	struct nlattr head = { .nla_len = NLA_HDRLEN + len, .nla_type = number };
 	struct part *part = &msg->part[msg->nr];
+	unsigned int type = number & NLA_TYPE_MASK;
 	size_t pad = NLA_ALIGN(len) - len;
 
 	/* One too large to be told is a fault of this program. */
@@ -80,8 +81,8 @@ struct part *message_put(struct message *msg, const struct set *set, uint64_t al
 	part->len = NLA_HDRLEN + len;
 	part->set = set;
 	part->allowed = allowed;
-	part->attr = set && number <= set->last && set->has & BIT64(number) ?
-		     &set->attr[number] : NULL;
+	part->attr = set && type <= set->last && set->has & BIT64(type) ?
+		     &set->attr[type] : NULL;
 	memcpy(msg->data + msg->len, &head, sizeof(head));
 	if (len)
 		memcpy(msg->data + msg->len + NLA_HDRLEN, data, len);

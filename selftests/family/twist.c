@@ -155,7 +155,7 @@ static void twist_unknown(struct source *source, struct message *msg, struct par
 			type = part->set->last + 1 + below(source, 4);
 			break;
 		case 1:
-			type = below(source, NLA_TYPE_MASK + 1);
+			type = below(source, UINT16_MAX + 1) & NLA_TYPE_MASK;
 			break;
 		case 2:
 			type = 0;
@@ -247,6 +247,19 @@ static void twist_deep(struct source *source, struct message *msg, struct part *
 	}
 }
 
+/* Any part, and one in four times of those that are in no nest: they are few. */
+static struct part *draw_part(struct source *source, struct message *msg)
+{
+	struct part *part = &msg->part[below(source, msg->nr)];
+	unsigned int i;
+
+	if (!one_in(source, 4))
+		return part;
+	for (i = 0; i < msg->nr && part->set != msg->part[0].set; i++)
+		part = &msg->part[below(source, msg->nr)];
+	return part;
+}
+
 void twist(struct source *source, struct message *msg)
 {
 	unsigned int i, n = one_in(source, 4) ? 1 + below(source, 3) : 1;
@@ -261,7 +274,7 @@ void twist(struct source *source, struct message *msg)
 	}
 	/* What is wrong stays: nothing is taken away again. */
 	for (i = 0; i < n && msg->nr && !msg->wrong; i++) {
-		part = &msg->part[below(source, msg->nr)];
+		part = draw_part(source, msg);
 		if (!part->attr)
 			continue;
 		switch (below(source, 12)) {
