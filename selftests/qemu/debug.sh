@@ -28,7 +28,7 @@ set -e -u -o pipefail
 . "$QEMU_DIR/build.sh"
 
 # Counted up when what is made of the same source and configuration changes
-layout=2
+layout=3
 
 # build DIR
 build()
@@ -37,6 +37,7 @@ build()
 	msg "building $name of $package=$version (some minutes, once)"
 	echo "$config" > "$work/config"
 	if [[ $name = *-um ]]; then
+		uml_frees_initrd
 		# On 6.1: that a process begins without this lock, or where it must not
 		# sleep, would be reported at each boot; and it counts what sleeping is
 		# looked for by, though nothing is preempted

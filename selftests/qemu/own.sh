@@ -23,7 +23,7 @@ set -e -u -o pipefail
 . "$QEMU_DIR/build.sh"
 
 # Counted up when what is made of the same source and configuration changes
-layout=1
+layout=2
 make_opts=(ARCH=um SUBARCH=x86_64 CC=gcc-12 HOSTCC=gcc-12)
 
 # build DIR: both kernels, that which was asked for into the directory, the other one into
@@ -38,6 +38,7 @@ build()
 		die "dsa_loop's tag is not where it was"
 	sed -i 's/return DSA_TAG_PROTO_NONE;/return DSA_TAG_PROTO_TRAILER;/' \
 		"$src/drivers/net/dsa/dsa_loop.c"
+	uml_frees_initrd
 	msg "building kernels of our own from $package (some minutes, once)"
 	for variant in own own-noegress; do
 		dir=$CACHE/kernels/$variant/$(basename "$1")
