@@ -35,7 +35,7 @@ help:
 	@echo '  demo       before and after on stock Debian kernels, in QEMU'
 	@echo '  facts      measure what offload breaks, in QEMU'
 	@echo '  check      lint, analyze, unit tests, selftests in QEMU (KERNELS, or ARCH)'
-	@echo '  check-debug the same on kernels that look for mistakes (KERNELS)'
+	@echo '  check-debug the same on kernels that look for mistakes (KERNELS; CORE=1: as CI)'
 	@echo '  lint       checkpatch, shellcheck, sparse'
 	@echo '  analyze    what gcc, clang, cppcheck and Coccinelle find in the code'
 	@echo '  mutants    do the selftests notice broken code?'

@@ -50,8 +50,7 @@ plan()
 	done
 }
 
-# plan_one KERNEL LIMIT SCRIPT ARGUMENT...: takes longer than others, and so begins before
-# them
+# plan_one KERNEL LIMIT SCRIPT ARGUMENT...: begins before those that are run as many
 plan_one()
 {
 	todo+=("99 $1 ${3%.sh} -t $2 -- ${*:3}")

@@ -252,19 +252,21 @@ def softirq_threads():
         try:
             file = open(f"/proc/{pid}/stat", encoding="utf-8",
                         errors="replace")
+            if "(ksoftirqd/" in file.read():
+                files.append(file)
         except OSError:
             continue
-        if "(ksoftirqd/" in file.read():
-            files.append(file)
     return files
 
 
 def wait_idle(files):
-    """Until none of these threads is running, or two seconds have passed."""
+    """Until each of these threads has been idle, or two seconds have passed."""
+    end = time.monotonic() + 2
     for file in files:
-        for _ in range(2000):
+        while time.monotonic() < end:
             file.seek(0)
-            if file.read().rsplit(")", 1)[-1].split()[0] != "R":
+            # With PREEMPT_RT it can wait for a lock, too
+            if file.read().rsplit(")", 1)[-1].split()[0] not in "RD":
                 break
             time.sleep(0.001)
 

@@ -41,9 +41,9 @@ build()
 name=${1-}
 smp=
 series=${name#own-bench-}
-case $series in
-[0-9]*-smp) smp=1 series=${series%-smp} ;;
-[0-9]*)	;;
+case $name in
+own-bench-[0-9]*-smp) smp=1 series=${series%-smp} ;;
+own-bench-[0-9]*) ;;
 *)	die "usage: kernel.sh own-bench-SERIES[-smp]" ;;
 esac
 config=$(fragments ../bench/kernel)

@@ -229,6 +229,8 @@ int main(int argc, char **argv)
 				quiet = 0;
 			usleep(10000);
 		}
+		/* What is there twice comes behind. */
+		drain(ring);
 		tell(fd);
 	}
 	return 0;

@@ -135,12 +135,13 @@ static bool known_error(int error)
 	return false;
 }
 
-static void check_refusal(const struct message *msg, const struct answer *answer)
+static void check_refusal(const struct message *msg, const struct link *link,
+			  const struct answer *answer)
 {
 	int error = answer->error;
 
 	/* No part of the dump has room beside what is not read yet: netlink_dump(). */
-	if (error == -ENOBUFS && msg->dump)
+	if (error == -ENOBUFS && msg->dump && link->small)
 		return;
 	if (!known_error(error))
 		fault("error %d (%s), %s", error, strerror(-error), answer->text);
@@ -171,7 +172,7 @@ void check_answer(const struct message *msg, const struct link *link,
 		return;
 	}
 	if (answer->error) {
-		check_refusal(msg, answer);
+		check_refusal(msg, link, answer);
 		return;
 	}
 	if (!sure)

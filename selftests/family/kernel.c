@@ -112,7 +112,7 @@ static void read_one(struct link *link, const struct nlmsghdr *nlh, uint32_t seq
 		}
 		memcpy(&error, NLMSG_DATA(nlh), sizeof(error));
 		/* Without room for its first part a dump has begun all the same. */
-		if (of_dump && error != -ENOBUFS)
+		if (of_dump && (nlh->nlmsg_type == NLMSG_DONE || error != -ENOBUFS))
 			link->dump = false;
 		if (!mine)
 			return;

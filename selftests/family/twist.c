@@ -247,7 +247,7 @@ static void twist_deep(struct source *source, struct message *msg, struct part *
 	}
 }
 
-/* Any part, and one in four times of those that are in no nest: they are few. */
+/* Any part, and one in four times one that is in no nest, if drawing finds it: they are few. */
 static struct part *draw_part(struct source *source, struct message *msg)
 {
 	struct part *part = &msg->part[below(source, msg->nr)];

@@ -56,10 +56,10 @@ unpack()
 	fetch "$src"
 }
 
-# uml_frees_initrd: the source of user-mode Linux, so that kmemleak can see leaks. Its initrd
+# uml_ignores_initrd: the source of user-mode Linux, so that kmemleak can see leaks. Its initrd
 # is a block that kmemleak would look for addresses in for ever, also when it is freed and has
 # others: then it finds its own list of all that there is.
-uml_frees_initrd()
+uml_ignores_initrd()
 {
 	sed -i -e 's/^	initrd_start = (unsigned long) area;$/	kmemleak_ignore_phys(__pa(area));\n&/' \
 		-e 's/^#include <linux.initrd.h>$/&\n#include <linux\/kmemleak.h>/' \

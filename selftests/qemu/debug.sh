@@ -13,7 +13,8 @@
 # and, as user-mode Linux, with own.config and debug-um.config, with one CPU, ten times as
 # fast,
 #
-#   debug-SERIES-um  what debug-SERIES has; on 6.1 without preemption and UBSAN
+#   debug-SERIES-um  what debug-SERIES has, but for what wants two CPUs, or kprobes; up to
+#                    6.18 without preemption and UBSAN
 #
 # SERIES is one that Debian has the source of (6.1, 7.3), or "newest". Prints the
 # directory, which is as that of kernel.sh. Built once for each source and configuration,
@@ -30,6 +31,23 @@ set -e -u -o pipefail
 # Counted up when what is made of the same source and configuration changes
 layout=3
 
+# change_6_1: user-mode Linux. That a process begins without this lock, or where it must not
+# sleep, would be reported at each boot; and it counts what sleeping is looked for by, though
+# nothing is preempted.
+change_6_1()
+{
+	sed -i '/^void force_flush_all/,/^}/ {
+		s/^	for_each_vma(vmi, vma)$/	mmap_read_lock(mm);\n&/
+		s/^		fix_range(mm, .*, 1);$/&\n	mmap_read_unlock(mm);/
+	}' "$src/arch/um/kernel/tlb.c"
+	sed -i '/^void fork_handler/,/^}/ {
+		s/^	force_flush_all();$//
+		s/^	schedule_tail(.*);$/&\n	force_flush_all();/
+	}' "$src/arch/um/kernel/process.c"
+	sed -i '/^config DEBUG_ATOMIC_SLEEP/,/help/ { /!ARCH_NO_PREEMPT/d }' \
+		"$src/lib/Kconfig.debug"
+}
+
 # build DIR
 build()
 {
@@ -37,20 +55,8 @@ build()
 	msg "building $name of $package=$version (some minutes, once)"
 	echo "$config" > "$work/config"
 	if [[ $name = *-um ]]; then
-		uml_frees_initrd
-		# On 6.1: that a process begins without this lock, or where it must not
-		# sleep, would be reported at each boot; and it counts what sleeping is
-		# looked for by, though nothing is preempted
-		sed -i '/^void force_flush_all/,/^}/ {
-			s/^	for_each_vma(vmi, vma)$/	mmap_read_lock(mm);\n&/
-			s/^		fix_range(mm, .*, 1);$/&\n	mmap_read_unlock(mm);/
-		}' "$src/arch/um/kernel/tlb.c"
-		sed -i '/^void fork_handler/,/^}/ {
-			s/^	force_flush_all();$//
-			s/^	schedule_tail(.*);$/&\n	force_flush_all();/
-		}' "$src/arch/um/kernel/process.c"
-		sed -i '/^config DEBUG_ATOMIC_SLEEP/,/help/ { /!ARCH_NO_PREEMPT/d }' \
-			"$src/lib/Kconfig.debug"
+		uml_ignores_initrd
+		[ "$series" != 6.1 ] || change_6_1
 		configure "$work/config"
 		kmake -j"$(nproc)" linux modules
 		collect "$1" um arch/um arch/x86
@@ -79,7 +85,7 @@ debug-[0-9]*-rt) config=$(fragments debug-machine debug debug-locks debug-rt) ;;
 debug-[0-9]*-um)
 	make_opts=(ARCH=um SUBARCH=x86_64 CC=gcc-12 HOSTCC=gcc-12)
 	# Addresses are looked at by a call, which is half of the code. One CPU has no
-	# packets to pass to another
+	# packets to pass to another; there are no kprobes
 	no='KASAN_INLINE|KASAN_STACK|KPROBES|KPROBE_EVENTS|RPS|CRYPTO_PCRYPT'
 	[[ $series != 6.* ]] || no+='|PREEMPT|DEBUG_PREEMPT|UBSAN.*'
 	# What own.config has in the kernel is not a module, too

@@ -38,7 +38,7 @@ build()
 		die "dsa_loop's tag is not where it was"
 	sed -i 's/return DSA_TAG_PROTO_NONE;/return DSA_TAG_PROTO_TRAILER;/' \
 		"$src/drivers/net/dsa/dsa_loop.c"
-	uml_frees_initrd
+	uml_ignores_initrd
 	msg "building kernels of our own from $package (some minutes, once)"
 	for variant in own own-noegress; do
 		dir=$CACHE/kernels/$variant/$(basename "$1")
