@@ -88,8 +88,9 @@ debug-[0-9]*-um)
 	# packets to pass to another; there are no kprobes
 	no='KASAN_INLINE|KASAN_STACK|KPROBES|KPROBE_EVENTS|RPS|CRYPTO_PCRYPT'
 	[[ $series != 6.* ]] || no+='|PREEMPT|DEBUG_PREEMPT|UBSAN.*'
-	# What own.config has in the kernel is not a module, too
-	config=$(fragments own debug-um debug debug-locks debug-kasan |
+	# What own.config has in the kernel is a module, as on stock kernels, if debug.config
+	# has it so
+	config=$(fragments debug-um debug debug-locks debug-kasan own |
 		awk -F = '!n[$1]++' | grep -v -E "^CONFIG_($no)=") ;;
 debug-[0-9]*)	config=$(fragments debug-machine debug debug-locks debug-kasan) ;;
 kcsan-[0-9]*)	config=$(fragments debug-machine debug debug-kcsan) ;;
