@@ -204,7 +204,7 @@ static unsigned int run_one(uint64_t from, bool shared)
 	open_links(&run);
 	config_read(&run.own, &first);
 	while (run.sent < messages) {
-		if (!shared && privileged && one_in(&run.source, 32)) {
+		if (!shared && privileged && one_in(&run.source, 8)) {
 			config_read(&run.own, &before);
 			ask_and_compare(&run, &before);
 		} else if (!privileged && one_in(&run.source, 64)) {
