@@ -205,7 +205,8 @@ static unsigned int run_one(uint64_t from, bool shared)
 	config_read(&run.own, &first);
 	while (run.sent < messages) {
 		if (!shared && privileged && one_in(&run.source, 8)) {
-			config_read(&run.own, &before);
+			if (config_read(&run.own, &before))
+				config_check(&before);
 			ask_and_compare(&run, &before);
 		} else if (!privileged && one_in(&run.source, 64)) {
 			ask_and_compare(&run, &first);
