@@ -50,7 +50,7 @@ plan()
 	done
 }
 
-# plan_one KERNEL LIMIT SCRIPT ARGUMENT...: begins before those that are run as many
+# plan_one KERNEL LIMIT SCRIPT ARGUMENT...: in a guest that begins before those of plan
 plan_one()
 {
 	todo+=("99 $1 ${3%.sh} -t $2 -- ${*:3}")
