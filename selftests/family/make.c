@@ -136,12 +136,20 @@ static uint32_t make_edge(struct source *source)
 	}
 }
 
-static uint32_t make_number(struct source *source, const struct attr *attr)
+/* Those of trust ctmark are the numbers without bounds that a device has. */
+static bool is_ctmark(const struct set *set, const struct attr *attr)
+{
+	return (set == &set_dev || set == &set_restore_dev) && attr->kind == KIND_U32 &&
+	       !attr->bounded;
+}
+
+static uint32_t make_number(struct source *source, const struct set *set,
+			    const struct attr *attr)
 {
 	if (attr->bounded)
 		return one_in(source, 4) ? attr->max : below(source, attr->max + 1);
 	/* Six bits side by side: what a mask of the conntrack mark has to be. */
-	if (one_in(source, 2))
+	if (!one_in(source, is_ctmark(set, attr) ? 8 : 2))
 		return 0x3fU << below(source, 27);
 	return make_edge(source);
 }
@@ -215,7 +223,7 @@ static void make_attr(struct source *source, struct message *msg, const struct s
 
 	switch (attr->kind) {
 	case KIND_U32:
-		value = class >= 0 ? class : (int)make_number(source, attr);
+		value = class >= 0 ? class : (int)make_number(source, set, attr);
 		message_put(msg, set, allowed, number, &value, sizeof(value));
 		break;
 	case KIND_U64:
@@ -304,9 +312,8 @@ static bool make_wanted(struct source *source, const struct set *set, unsigned i
 	if (set == &set_flow)
 		return one_in(source, 6);
 	/* Masks go with the last trust only. */
-	if ((set == &set_dev || set == &set_restore_dev) && attr->kind == KIND_U32 &&
-	    !attr->bounded)
-		return one_in(source, 2) && (last || one_in(source, 5));
+	if (is_ctmark(set, attr))
+		return last ? !one_in(source, 4) : one_in(source, 10);
 	return one_in(source, 2);
 }
 
