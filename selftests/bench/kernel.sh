@@ -48,15 +48,6 @@ own-bench-[0-9]*) ;;
 esac
 config=$(fragments ../bench/kernel)
 [ -z "$smp" ] || config+=$'\nCONFIG_SMP=y'
-work=$CACHE/kernels/$name/building log=$CACHE/kernels/$name/log
 key=$({ echo "$layout"; echo "$config"; [ -z "$smp" ] || cat "$BENCH/smp.patch"; } |
 	sha256sum | cut -c1-8)
-current=$CACHE/kernels/$name/current-$key
-lock "kernel-$name"
-if fresh "$current" 7; then
-	cat "$current"
-	exit
-fi
-need own
-find_source "$series"
-built "$name" "$key" build
+built "$name" "$key" "$series" build

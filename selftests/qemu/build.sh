@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A kernel that is built of Debian's source. Sourced after common.sh and archive.sh by
-# those who say how; never run. They set
+# those who say how, and set make_opts, of make; never run. For them are
 #
-#	make_opts	of make
 #	work, log	a directory to build in, and where make's words go
-#
-# and src is the source, in $work.
+#	src		the source, in $work
+#	package		that it is of, and its version
 
 package=
 version=
+work=
+log=
 
 # find_source SERIES: $package, and the newest $version of it, empty if there is none or
 # the archive is out of reach
@@ -129,15 +130,24 @@ collect()
 		scripts "${@:3}" | tar -C "$1/build" -x
 }
 
-# built NAME KEY BUILD: prints the directory of that kernel, of which there is one for each
-# version of the source and KEY. It is looked for once a week, as the rest of the cache;
-# if there is none, BUILD makes it in the directory that it is given.
+# built NAME KEY SERIES BUILD [WITH]: prints the directory of that kernel, of which there is
+# one for each version of the source of SERIES and KEY. It is looked for once a week, as the
+# rest of the cache; if there is none, BUILD makes it in the directory that it is given. WITH
+# is the kernel that is built at the same go.
 built()
 {
-	local top=$CACHE/kernels/$1 current dir
+	local top=$CACHE/kernels/$1 with=$CACHE/kernels/${5-$1} current dir
 
 	current=$top/current-$2
-	mkdir -p "$top"
+	lock "kernel-${5-$1}"
+	if fresh "$current" 7; then
+		cat "$current"
+		return
+	fi
+	need own
+	find_source "$3"
+	mkdir -p "$top" "$with"
+	work=$with/building log=$with/log
 	dir=$top/${version//\~/.}-$2
 	if [ -z "$version" ]; then
 		[ -e "$current" ] ||
@@ -146,7 +156,7 @@ built()
 	elif [ ! -d "$dir" ]; then
 		rm -rf "$dir.tmp"
 		mkdir "$dir.tmp"
-		"$3" "$dir.tmp"
+		"$4" "$dir.tmp"
 		mv "$dir.tmp" "$dir"
 		# Older ones that nobody has used for a month
 		find "$top" -mindepth 1 -maxdepth 1 -type d -mtime +30 \

@@ -96,14 +96,5 @@ debug-[0-9]*)	config=$(fragments debug-machine debug debug-locks debug-kasan) ;;
 kcsan-[0-9]*)	config=$(fragments debug-machine debug debug-kcsan) ;;
 *)	die "usage: debug.sh debug-SERIES[-rt|-um] | kcsan-SERIES" ;;
 esac
-work=$CACHE/kernels/$name/building log=$CACHE/kernels/$name/log
 key=$({ echo "$layout"; echo "$config"; } | sha256sum | cut -c1-8)
-current=$CACHE/kernels/$name/current-$key
-lock "kernel-$name"
-if fresh "$current" 7; then
-	cat "$current"
-	exit
-fi
-need own
-find_source "$series"
-built "$name" "$key" build
+built "$name" "$key" "$series" build

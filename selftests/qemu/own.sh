@@ -66,13 +66,4 @@ own|own-noegress) ;;
 esac
 series=$(series -b newest)
 key=$({ echo "$layout"; fragments own; } | sha256sum | cut -c1-8)
-current=$CACHE/kernels/$1/current-$key
-work=$CACHE/kernels/own/building log=$CACHE/kernels/own/log
-lock kernel-own
-if fresh "$current" 7; then
-	cat "$current"
-	exit
-fi
-need own
-find_source "$series"
-built "$1" "$key" build
+built "$1" "$key" "$series" build own
