@@ -73,8 +73,11 @@ fi
 run_guests -t "$limit"
 wait
 for k in $KERNELS; do
-	[ ! -e "$logs/faults-$k.rc" ] ||
-		ktap "$k" faults "$(< "$logs/faults-$k.rc")" "$logs/faults-$k.log"
+	[ -n "$faults" ] || continue
+	rc=1
+	[ ! -e "$logs/faults-$k.rc" ] || rc=$(< "$logs/faults-$k.rc")
+	[ -s "$logs/faults-$k.log" ] || echo "not ok 1 fault/run" > "$logs/faults-$k.log"
+	ktap "$k" faults "$rc" "$logs/faults-$k.log"
 done
 collect_results
 run_again -t "$limit"

@@ -125,6 +125,7 @@ for line in 'BUG: KASAN: use-after-free in f+0x1/0x2' 'BUG: scheduling while ato
 	'kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)' \
 	'unregister_netdevice: waiting for wan0 to become free. Usage count = 2' \
 	'refcount_t: underflow; use-after-free.' 'general protection fault, 0000 [#1]' \
+	'kernel BUG at net/core/skbuff.c:1!' 'Call trace:' \
 	'Oops: 0002 [#1] PREEMPT SMP KASAN' 'Kernel panic - not syncing: Fatal exception'; do
 	check_eq "a bug: $line" 1 "$(bugs "$line")"
 done

@@ -19,5 +19,5 @@ while [ $scans -lt 5 ] || [ $(($(now_ms) - since)) -lt 6000 ]; do
 	scans=$((scans + 1))
 done
 note "$scans scans in $(($(now_ms) - since)) ms"
-check_eq "nothing is leaked" "" "$(cat $leaks)"
+check_eq "nothing is leaked" "" "$(cat $leaks 2>&1 || echo "cannot be read")"
 finish

@@ -5,8 +5,8 @@
 # places that are known.
 
 BEGIN {
-	bug = "BUG:|WARNING:|KASAN|UBSAN|Oops|Call Trace|INFO: |general protection" \
-		"|ODEBUG|refcount_t|ref_tracker:" \
+	bug = "BUG:|kernel BUG at|WARNING:|KASAN|UBSAN|Oops|[Cc]all [Tt]race|INFO: " \
+		"|general protection|ODEBUG|refcount_t|ref_tracker:" \
 		"|unreferenced object|kmemleak: [0-9]+ new|unregister_netdevice" \
 		"|Kernel panic"
 }
