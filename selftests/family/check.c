@@ -157,6 +157,13 @@ static void check_refusal(const struct message *msg, const struct link *link,
 	fault("refused without a word: error %d (%s)", error, strerror(-error));
 }
 
+/* An operation without attributes that nothing comes with: what could it be refused for? */
+static bool has_to_be_done(const struct message *msg)
+{
+	return !msg->core && !msg->dump && !msg->op->do_request && msg->len == MESSAGE_HEAD &&
+	       (privileged || !msg->op->admin);
+}
+
 void check_answer(const struct message *msg, const struct link *link,
 		  const struct answer *answer)
 {
@@ -173,6 +180,9 @@ void check_answer(const struct message *msg, const struct link *link,
 	}
 	if (answer->error) {
 		check_refusal(msg, link, answer);
+		if (sure && has_to_be_done(msg))
+			fault("%s is refused, error %d: %s", msg->op->name, answer->error,
+			      answer->text);
 		return;
 	}
 	if (!sure)
