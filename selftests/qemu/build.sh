@@ -6,7 +6,7 @@
 #
 #	work, log	a directory to build in, and where make's words go
 #	src		the source, in $work
-#	package		that it is of, and its version
+#	package, version	of the source
 
 package=
 version=
