@@ -390,6 +390,29 @@ topo_router()
 		bail "no way from the client to the server (IPv6)"
 }
 
+# links_settle: what the kernel has still to do about links that came up is done. It
+# makes all routes stale, which ends flows, and waits up to a second with a device whose
+# carrier nobody waits for (linkwatch_urgent_event). As it takes one after the other, a
+# device whose turn comes last tells.
+marked=''
+links_settle()
+{
+	local state=DOWN
+
+	if [ "$marked" != "$client" ]; then
+		ip -n "$client" link add mark0 up type dummy || bail "no dummy device"
+		marked=$client carrier=on
+	fi
+	[ $carrier = off ] && carrier=on state=UP || carrier=off
+	ip -n "$client" link set mark0 carrier $carrier || bail "no carrier to set"
+	busywait 10 mark_is $state || bail "nobody looks at links"
+}
+
+mark_is()
+{
+	[[ $(ip -n "$client" -br link show dev mark0) == *" $1 "* ]]
+}
+
 # topo_nft [--masquerade] [--devices "DEV, DEV"] [--counter]: the flowtable of
 # the router. The counter `slow` behind `flow add` counts what is forwarded on
 # the slow path and is UDP or TCP.
@@ -406,6 +429,7 @@ topo_nft()
 		esac
 		shift
 	done
+	links_settle
 	in_ns "$router" nft -f - <<- END || bail "nft refuses the ruleset"
 		table inet ftq {
 			counter slow { }
