@@ -498,7 +498,9 @@ struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
 	kfree(sorted);
 	if (vlans)
 		ftq_policy_add_vlans(fn, dev, policy);
-	if (policy->nr && policy->entry[0].key && !(policy->entry[0].key & ~FTQ_KEY_OUTER)) {
+	policy->tpid = FTQ_TPID_NONE;
+	if (policy->nr && policy->entry[0].key &&
+	    !(policy->entry[0].key & ~FTQ_KEY_OUTER) && policy->entry[0].target.map) {
 		policy->tpid = ftq_key_proto(policy->entry[0].key);
 		policy->vid = ftq_key_vid(policy->entry[0].key);
 	}

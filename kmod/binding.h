@@ -12,6 +12,9 @@ struct ftq_net;
 
 #define FTQ_ANY "any"
 
+/* A TPID that no tag has; 0 is that of no tag */
+#define FTQ_TPID_NONE htons(0xffff)
+
 /**
  * struct ftq_binding - what a device, or any device, is given
  *
@@ -104,7 +107,8 @@ struct ftq_policy_entry {
  * @hands_on: what leaves goes on, as it is, to devices below, where the same binding
  *	holds for it; with scope all these write its DSCP, so that each device sees
  *	the one that tells its class
- * @tpid: TPID of the first of @entry if that is of one tag and no more; else 0
+ * @tpid: TPID of the first of @entry if that is of one tag and no more, and has a map; else
+ *	one that no tag has
  * @vid: likewise its VLAN ID: they are compared in place
  * @nr: length of @entry
  * @entry: by rising key, each once; that of @bare is 0

@@ -56,7 +56,7 @@ bool ftq_dscp_own(const struct sk_buff *skb, const struct ftq_frame *frame,
 	u32 len;
 
 	if (!ftq_frame_ip(skb, frame, &dscp, &proto) ||
-	    frame->family != win->tuple->family || proto != win->tuple->proto ||
+	    frame->family != win->family || proto != win->proto ||
 	    ftq_frame_fragment(skb, frame))
 		return false;
 	if (win->gso && !skb_is_gso(skb))

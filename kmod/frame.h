@@ -46,15 +46,15 @@ static inline u64 ftq_frame_key(const struct sk_buff *skb)
 }
 
 /*
- * Has a frame this accelerated tag? @tpid: 0: none is meant. A kernel that has no flag of
- * its own for that there is a tag keeps the TPID 0 where there is none: then nothing is read
- * but what the flowtable has just written, in the size that it has written.
+ * Has a frame this accelerated tag? @tpid: never 0. A kernel that has no flag of its own for
+ * that there is a tag keeps the TPID 0 where there is none: then nothing is read but what the
+ * flowtable has just written, in the size that it has written.
  */
 static __always_inline bool ftq_frame_has(const struct sk_buff *skb, __be16 tpid, u16 vid)
 {
 	if (FTQ_VLAN_HAS_FLAG && !skb_vlan_tag_present(skb))
 		return false;
-	return tpid && skb->vlan_proto == tpid && skb_vlan_tag_get_id(skb) == vid;
+	return skb->vlan_proto == tpid && skb_vlan_tag_get_id(skb) == vid;
 }
 
 /* ftq_frame_read() for devices whose frames begin with the IP header. */
@@ -162,6 +162,10 @@ static __always_inline void ftq_frame_read(const struct sk_buff *skb,
  * @skb: frame; skb->data is at its beginning
  * @dev: device that it leaves through
  *
+ * For the packet that a flowtable took, whose headers were in the linear part, and that a
+ * device has put its own before since then. What is read is part of the buffer even if it
+ * were not of the frame: struct skb_shared_info is behind it.
+ *
  * Return: true if the frame has neither tag nor session in its bytes; false if it
  * may have one.
  */
@@ -170,7 +174,7 @@ static inline bool ftq_frame_bare(const struct sk_buff *skb,
 {
 	__be16 type;
 
-	if (dev->type != ARPHRD_ETHER || skb_headlen(skb) < ETH_HLEN)
+	if (dev->type != ARPHRD_ETHER)
 		return false;
 	type = ((const struct ethhdr *)skb->data)->h_proto;
 	return type == htons(ETH_P_IP) || type == htons(ETH_P_IPV6);

@@ -305,6 +305,7 @@ static int ftq_ingress_add(struct ftq_dev *fd, int priority)
 
 	in->fd = fd;
 	in->fresh = true;
+	in->behind = 1;
 	in->ops.hook = ftq_path_ingress;
 	in->ops.dev = fd->dev;
 	in->ops.priv = in;
@@ -441,6 +442,7 @@ static void ftq_dev_set_policy(struct ftq_dev *fd, struct ftq_policy *policy)
 	rcu_assign_pointer(fd->policy, policy);
 	/* Looked at before the policy, and only to save looking at that. */
 	WRITE_ONCE(fd->slow, policy && policy->slow);
+	WRITE_ONCE(fd->trust, policy ? policy->bare.trust : NF_FLOW_QOS_TRUST_DSCP);
 	if (old)
 		kfree_rcu(old, rcu);
 }

@@ -20,6 +20,7 @@ struct ftq_policy;
  * @kicked: jiffies of the last packet that asked for a look at the order
  * @slow: @policy has a target that wants to see packets which no flowtable took: the
  *	one thing that these have to look at
+ * @trust: enum nf_flow_qos_trust that @policy has for packets without a tag: likewise
  * @dev: the device; hooks are gone when its NETDEV_UNREGISTER returns
  * @egress: our egress hook, registered if @egress_on
  * @ingress: list of struct ftq_ingress; RTNL
@@ -37,6 +38,7 @@ struct ftq_dev {
 	struct ftq_net		*fn;
 	unsigned long		kicked;
 	bool			slow;
+	u8			trust;
 	struct net_device	*dev;
 	struct nf_hook_ops	egress;
 	struct list_head	ingress;
@@ -53,8 +55,8 @@ struct ftq_dev {
 /**
  * struct ftq_ingress - one ingress hook of ours, before a run of flowtables
  * @fd: its device
- * @slot: where the hook was found last among those of the device; packets write it,
- *	and look there first
+ * @behind: where what is behind the hook was found last among those of the device, from 1
+ *	on; packets write it, and look there first
  * @known: hook of a flowtable that packets found there last, NULL: none yet; they write
  *	it. Known for ever: see ftq_idents
  * @ops: the hook; its priv is this
@@ -65,7 +67,7 @@ struct ftq_dev {
  */
 struct ftq_ingress {
 	struct ftq_dev		*fd;
-	unsigned long		slot;
+	unsigned long		behind;
 	nf_hookfn		*known;
 	struct nf_hook_ops	ops;
 	struct list_head	list;

@@ -77,12 +77,17 @@ struct ftq_map *ftq_map_find(const struct list_head *maps, const char *name)
 /* Before a table is published. */
 static void ftq_map_settle(struct ftq_map_table *table)
 {
+	struct ftq_action *action;
 	int i;
 
 	table->rewrites = false;
-	for (i = 0; i < NF_FLOW_QOS_CLASSES; i++)
-		if (!(table->action[i].keep & NF_FLOW_QOS_ACTION_DSCP))
+	for (i = 0; i < NF_FLOW_QOS_CLASSES; i++) {
+		action = &table->action[i];
+		if (!(action->keep & NF_FLOW_QOS_ACTION_DSCP))
 			table->rewrites = true;
+		action->usual = action->keep == NF_FLOW_QOS_ACTION_DSCP &&
+				action->pcp != NF_FLOW_QOS_PCP_VLAN;
+	}
 }
 
 /**

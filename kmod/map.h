@@ -17,12 +17,22 @@ struct ftq_net;
  *	NF_FLOW_QOS_ACTION_PCP
  * @dscp: DSCP to set (0..63, RFC 2474), unless @keep has NF_FLOW_QOS_ACTION_DSCP
  * @keep: enum nf_flow_qos_action bits of the values that stay as they are
+ * @usual: priority and PCP are both set, by number, and the DSCP stays. Said of the others
+ *	when a table is published, so that a packet asks once; of a copy that was changed
+ *	it says nothing
+ * @word: all of it
  */
 struct ftq_action {
-	u32	prio;
-	u8	pcp;
-	u8	dscp;
-	u8	keep;
+	union {
+		struct {
+			u32	prio;
+			u8	pcp;
+			u8	dscp;
+			u8	keep;
+			bool	usual;
+		};
+		u64		word;
+	};
 };
 
 /**
@@ -107,5 +117,25 @@ union ftq_outcome {
 	};
 	u64		word;
 };
+
+/**
+ * ftq_outcome_begin() - that of a packet to which nothing was done yet
+ * @class: its class so far, which is its DSCP
+ * @dscp: its DSCP; 0 if nobody will ask for it, since no flows are accounted
+ *
+ * Written as one: parts of it are read soon, and the whole of it later.
+ */
+static __always_inline union ftq_outcome ftq_outcome_begin(u8 class,
+							    u8 dscp)
+{
+	union ftq_outcome outcome;
+
+#ifdef __BIG_ENDIAN
+	outcome.word = (u64)class << 56 | (u64)dscp << 48;
+#else
+	outcome.word = class | (u32)dscp << 8;
+#endif
+	return outcome;
+}
 
 #endif /* FTQ_MAP_H */

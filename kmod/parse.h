@@ -204,10 +204,11 @@ static __always_inline void ftq_parse_addrs(u8 family, const void *ip,
 	const struct iphdr *iph = ip;
 
 	if (family == NFPROTO_IPV4) {
-		memset(tuple->src, 0, sizeof(tuple->src));
-		memset(tuple->dst, 0, sizeof(tuple->dst));
-		tuple->src[0] = iph->saddr;
-		tuple->dst[0] = iph->daddr;
+		/* Not memset(), which a kernel may make a call of. */
+		tuple->words[0] = ftq_words((__force u32)iph->saddr, 0);
+		tuple->words[1] = 0;
+		tuple->words[2] = ftq_words((__force u32)iph->daddr, 0);
+		tuple->words[3] = 0;
 	} else {
 		memcpy(tuple->src, &ip6h->saddr, sizeof(tuple->src));
 		memcpy(tuple->dst, &ip6h->daddr, sizeof(tuple->dst));
@@ -474,6 +475,7 @@ ftq_parse_bytes(const struct sk_buff *skb, struct net_device *in,
  * @ports: words of a tuple: FTQ_WORD_PORTS and FTQ_WORD_IIF
  * @proto: FTQ_WORD_VIDS and FTQ_WORD_PROTO
  * @bytes: as in struct ftq_packet
+ * @l4proto: IP protocol
  * @dscp: as in struct ftq_packet
  */
 struct ftq_simple {
@@ -481,6 +483,7 @@ struct ftq_simple {
 	u64		ports;
 	u64		proto;
 	u32		bytes;
+	u8		l4proto;
 	u8		dscp;
 };
 
@@ -542,6 +545,7 @@ ftq_parse_simple(const struct sk_buff *skb, const struct net_device *in, u8 fami
 		return false;
 
 	pkt->ip = data;
+	pkt->l4proto = proto;
 	pkt->ports = ftq_words(*(const u32 *)(data + thoff), in->ifindex);
 	pkt->proto = ftq_words(ftq_word_vid(vid), ftq_word_proto(family, proto));
 	return true;

@@ -137,23 +137,22 @@ static_assert((int)NF_FLOW_QOS_TRUST_PCP == (int)NF_FLOW_QOS_SOURCE_PCP);
 static_assert((int)NF_FLOW_QOS_TRUST_NONE == (int)NF_FLOW_QOS_SOURCE_NONE);
 
 /*
- * @target: of the device that it came from; the DSCP is the class so far. False: the
+ * @trust: of the device that it came from; the DSCP is the class so far. False: the
  * conntrack mark is to be asked.
  */
-static __always_inline bool ftq_path_class(const struct ftq_target *target,
-					   const struct sk_buff *skb,
+static __always_inline bool ftq_path_class(u8 trust, const struct sk_buff *skb,
 					   union ftq_outcome *outcome)
 {
 	u16 tci = 0;
 
-	if (likely(target->trust == NF_FLOW_QOS_TRUST_DSCP))
+	if (likely(trust == NF_FLOW_QOS_TRUST_DSCP))
 		return true;
-	if (target->trust == NF_FLOW_QOS_TRUST_CTMARK)
+	if (trust == NF_FLOW_QOS_TRUST_CTMARK)
 		return false;
-	if (target->trust == NF_FLOW_QOS_TRUST_PCP && skb_vlan_tag_present(skb))
+	if (trust == NF_FLOW_QOS_TRUST_PCP && skb_vlan_tag_present(skb))
 		tci = skb_vlan_tag_get(skb);
 	outcome->class = (tci >> VLAN_PRIO_SHIFT) * 8;
-	outcome->source = target->trust;
+	outcome->source = trust;
 	return true;
 }
 
@@ -261,27 +260,31 @@ static void ftq_path_prio(struct sk_buff *skb, const struct ftq_policy *policy,
  * @cleared: what it looked like
  * @flow: its flow, NULL: not known
  * @accounts: it is accounted on its flow, and @win.tuple has addresses
+ * @outer: window that this one is in
+ * @entries: hooks of the device, and what else is wanted of a packet only if it is not
+ *	taken: here, so that it takes no registers meanwhile, which have to be saved
+ * @entry: of @entries, the flowtable
+ * @skb: packet
+ * @state: hook state
  */
 struct ftq_entered {
-	struct ftq_window	win;
-	struct ftq_packet	pkt;
-	struct ftq_cleared	cleared;
-	struct ftq_flow		*flow;
-	bool			accounts;
+	struct ftq_window		win;
+	struct ftq_packet		pkt;
+	struct ftq_cleared		cleared;
+	struct ftq_flow			*flow;
+	bool				accounts;
+	struct ftq_window		*outer;
+	const struct nf_hook_entries	*entries;
+	const struct nf_hook_entry	*entry;
+	struct sk_buff			*skb;
+	const struct nf_hook_state	*state;
 };
 
-/* The flowtable took it; @flow is its flow if that is known. */
-static __always_inline void
-ftq_path_taken(struct ftq_net *fn, const struct ftq_window *win,
-	       const struct ftq_entered *ent, struct ftq_flow *flow, u16 segs, u32 bytes)
+static __always_inline void ftq_path_count(const struct ftq_net *fn,
+					   const struct ftq_window *win, u16 segs, u32 bytes)
 {
 	struct ftq_stats_class *class;
 	struct ftq_stats_cpu *cpu;
-
-	if (likely(flow))
-		ftq_flow_add(flow, segs, bytes, win);
-	else if (ent->accounts && !ftq_flow_count(&fn->flows, &ent->pkt, win))
-		ftq_stat_add(&fn->stats, FTQ_STAT_FLOWS_DROPPED, segs);
 
 	cpu = this_cpu_ptr(fn->stats.cpu);
 	class = &cpu->class[win->outcome.class];
@@ -292,6 +295,21 @@ ftq_path_taken(struct ftq_net *fn, const struct ftq_window *win,
 	u64_stats_update_end(&cpu->syncp);
 }
 
+/* The flowtable took it. */
+static noinline unsigned int ftq_path_taken(const struct ftq_entered *ent, u16 segs,
+					    u32 bytes, unsigned int verdict)
+{
+	const struct ftq_window *win = &ent->win;
+	struct ftq_net *fn = win->fn;
+
+	if (likely(ent->flow))
+		ftq_flow_add(ent->flow, segs, bytes, win);
+	else if (ent->accounts && !ftq_flow_count(&fn->flows, &ent->pkt, win))
+		ftq_stat_add(&fn->stats, FTQ_STAT_FLOWS_DROPPED, segs);
+	ftq_path_count(fn, win, segs, bytes);
+	return verdict;
+}
+
 static __always_inline bool ftq_path_is_entry(const struct nf_hook_entry *entry,
 					      const void *priv)
 {
@@ -299,51 +317,65 @@ static __always_inline bool ftq_path_is_entry(const struct nf_hook_entry *entry,
 	       READ_ONCE(entry->priv) == priv;
 }
 
-/* Where our entry is, or behind all. */
-static noinline unsigned int
-ftq_path_find_entry(const struct nf_hook_entries *entries, struct ftq_ingress *in)
+/* Where what is behind our entry is, or behind all. */
+static unsigned int ftq_path_find_behind(const struct nf_hook_entries *entries,
+					 struct ftq_ingress *in)
 {
 	unsigned int i;
 
-	for (i = 0; i < entries->num_hook_entries; i++) {
-		if (ftq_path_is_entry(&entries->hooks[i], in)) {
-			if (READ_ONCE(in->slot) != i)
-				WRITE_ONCE(in->slot, i);
+	for (i = 1; i < entries->num_hook_entries; i++) {
+		if (ftq_path_is_entry(&entries->hooks[i - 1], in)) {
+			if (READ_ONCE(in->behind) != i)
+				WRITE_ONCE(in->behind, i);
 			break;
 		}
 	}
 	return i;
 }
 
-/* A flowtable's, but not the one that was behind this hook last. */
-static noinline bool ftq_path_is_known(struct ftq_ingress *in, nf_hookfn *hook)
+/* What a window of a usual packet has that leaves without being looked at any more. */
+static __always_inline void ftq_window_begin(struct ftq_window *win, struct ftq_net *fn,
+					     const struct sk_buff *skb, u32 len, u8 family,
+					     u8 proto, union ftq_outcome outcome)
 {
-	if (!ftq_ident_known(hook))
-		return false;
-	WRITE_ONCE(in->known, hook);
-	return true;
+	win->skb = skb;
+	win->fn = fn;
+	win->tuple = NULL;
+	win->seen = NULL;
+	/* Nobody compares it where the lowest device is mostly the only one. */
+	if (!FTQ_XMIT_LOWEST)
+		win->bare = NULL;
+	win->len = len;
+	win->family = family;
+	win->proto = proto;
+	win->flags = 0;
+	win->outcome = outcome;
 }
 
+/* Of a packet whose flow is yet to be looked up, and of one whose binding is known */
+static const struct ftq_window ftq_window_expected = { .expect = true };
+static const struct ftq_window ftq_window_decided = { .decided = true };
+
+/* What another has as well. */
 static __always_inline void ftq_window_init(struct ftq_window *win, struct ftq_net *fn,
 					    const struct sk_buff *skb, bool gso,
 					    const struct ftq_tuple *tuple, u32 len,
 					    u8 dscp)
 {
-	win->skb = skb;
-	win->plain = gso ? NULL : skb;
-	win->fn = fn;
+	ftq_window_begin(win, fn, skb, len, tuple->family, tuple->proto,
+			 ftq_outcome_begin(dscp, dscp));
 	win->tuple = tuple;
-	win->len = len;
 	win->first = NULL;
-	win->seen = NULL;
-	win->bare = NULL;
 	win->queue = NULL;
 	win->given.word = 0;
-	win->flags = 0;
 	win->gso = gso;
-	win->outcome.word = 0;
-	win->outcome.class = dscp;
-	win->outcome.dscp = dscp;
+	win->odd = gso;
+}
+
+/* Device with a queue that the packet crossed, NULL: none that matters. */
+static const struct net_device *ftq_window_queue(const struct ftq_window *win)
+{
+	return win->gso ? win->queue : NULL;
 }
 
 /*
@@ -377,7 +409,7 @@ ftq_path_call(const struct nf_hook_entries *entries, const struct nf_hook_entry 
 	switch (verdict & NF_VERDICT_MASK) {
 	case NF_STOLEN:
 		/* The skb is gone. */
-		ftq_path_taken(fn, win, ent, ent->flow, pkt->segs, pkt->bytes);
+		ftq_path_taken(ent, pkt->segs, pkt->bytes, verdict);
 		if (ent->cleared.changed)
 			ftq_stat_add(&fn->stats, FTQ_STAT_PCP_CLEARED, pkt->segs);
 		break;
@@ -427,7 +459,7 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 			ent.pkt.dscp);
 	if (likely(policy)) {
 		target = ftq_policy_target(policy, ent.pkt.key);
-		if (unlikely(!ftq_path_class(target, skb, &win->outcome)))
+		if (unlikely(!ftq_path_class(target->trust, skb, &win->outcome)))
 			ent.flow = ftq_ctmark_class(win, target, &ent.pkt, entries,
 						    flowtable);
 	}
@@ -440,116 +472,195 @@ ftq_path_ingress_any(const struct ftq_dev *fd, struct sk_buff *skb,
 /*
  * ftq_path_ingress() for a packet that may be of the most common shape. All is the same
  * as for others, but what is not needed of it is not read, and what is known is not
- * asked. @entry: ours; @hook: that of the flowtable behind it; @tagged: there is a tag in
- * the skb.
+ * asked. @flowtable: behind our entry; @hook: its function; @tagged: there is a tag in the
+ * skb; @accounts: flows are accounted; @usual: there is no tag, and the device trusts DSCPs.
  */
 static __always_inline unsigned int
 ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 			const struct nf_hook_state *state,
 			const struct nf_hook_entries *entries,
-			const struct nf_hook_entry *entry, nf_hookfn *hook, u8 family,
-			bool tagged)
+			const struct nf_hook_entry *flowtable, nf_hookfn *hook, u8 family,
+			bool tagged, bool accounts, bool usual)
 {
-	const struct nf_hook_entry *flowtable = entry + 1;
 	struct ftq_entered ent __uninitialized;
 	struct ftq_window *win = &ent.win;
 	struct ftq_simple pkt __uninitialized;
-	const struct ftq_target *target;
 	const struct ftq_policy *policy;
 	struct ftq_net *fn = fd->fn;
 	struct ftq_flow *flow = NULL;
-	struct ftq_window *outer;
 	unsigned int verdict;
 	u16 vid = 0;
 	u64 key = 0;
+	u8 trust;
 
+	trust = usual ? NF_FLOW_QOS_TRUST_DSCP : READ_ONCE(fd->trust);
 	if (tagged) {
 		vid = skb_vlan_tag_get_id(skb);
 		key = ftq_key_inside(0, skb->vlan_proto, vid);
+		policy = rcu_dereference(fd->policy);
+		if (likely(policy))
+			trust = ftq_policy_target(policy, key)->trust;
 	}
-	/* VID 0 may be a priority, and no VLAN. */
-	if (unlikely((tagged && !vid) ||
+	/*
+	 * VID 0 may be a priority, and no VLAN. For the conntrack mark all of the packet is
+	 * wanted, and that here would cost others.
+	 */
+	if (unlikely((tagged && !vid) || trust == NF_FLOW_QOS_TRUST_CTMARK ||
 		     !ftq_parse_simple(skb, state->in, family, vid, &pkt)))
 		return ftq_path_ingress_any(fd, skb, state, entries, flowtable);
 
-	/* Once: without it no addresses are read. */
-	ent.accounts = READ_ONCE(fn->flows.limit);
-	if (ent.accounts)
+	if (accounts)
 		flow = ftq_flow_last(&fn->flows, &pkt, family);
-	if (!flow) {
+	if (accounts && !flow) {
 		ftq_parse_words(&pkt, &ent.pkt.tuple);
-		if (ent.accounts)
-			ftq_parse_fill(&pkt, family, &ent.pkt);
+		ftq_parse_fill(&pkt, family, &ent.pkt);
 	}
-	policy = rcu_dereference(fd->policy);
-	ftq_window_init(win, fn, skb, false, flow ? &flow->tuple : &ent.pkt.tuple,
-			pkt.bytes, pkt.dscp);
-	win->expect = !flow && ent.accounts;
-	if (likely(policy)) {
-		target = tagged ? ftq_policy_target(policy, key) : &policy->bare;
-		/* All of the packet is wanted, and that here would cost others. */
-		if (unlikely(!ftq_path_class(target, skb, &win->outcome)))
-			return ftq_path_ingress_any(fd, skb, state, entries, flowtable);
+	ftq_window_begin(win, fn, skb, pkt.bytes, family, pkt.l4proto,
+			 ftq_outcome_begin(pkt.dscp, accounts ? pkt.dscp : 0));
+	if (accounts) {
+		win->tuple = flow ? &flow->tuple : &ent.pkt.tuple;
+		win->given.word = 0;
+		win->flags = flow ? 0 : ftq_window_expected.flags;
 	}
+	if (!usual)
+		ftq_path_class(trust, skb, &win->outcome);
 	if (tagged) {
 		ent.cleared.changed = 0;
 		ftq_path_clear_outer(skb, true, &ent.cleared);
 	}
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS))
-		ftq_path_prio(skb, policy, win, &ent.cleared);
+		ftq_path_prio(skb, rcu_dereference(fd->policy), win, &ent.cleared);
 
-	outer = ftq_window_open(win);
+	ent.accounts = accounts;
+	if (accounts)
+		ent.flow = flow;
+	ent.entries = entries;
+	ent.entry = flowtable;
+	ent.skb = skb;
+	ent.state = state;
+	ent.outer = ftq_window_open(win);
 	verdict = hook(READ_ONCE(flowtable->priv), skb, state);
-	ftq_window_close(outer);
+	ftq_window_close(ent.outer);
 
 	if (likely((verdict & NF_VERDICT_MASK) == NF_STOLEN)) {
-		ftq_path_taken(fn, win, &ent, flow, 1, pkt.bytes);
 		if (tagged && ent.cleared.changed)
-			ftq_stat_inc(&fn->stats, FTQ_STAT_PCP_CLEARED);
+			ftq_stat_inc(&win->fn->stats, FTQ_STAT_PCP_CLEARED);
+		if (accounts && unlikely(!ent.flow))
+			return ftq_path_taken(&ent, 1, win->len, verdict);
+		if (accounts)
+			ftq_flow_add(ent.flow, 1, win->len, win);
+		ftq_path_count(win->fn, win, 1, win->len);
 		return verdict;
 	}
 
 	/* Not its flow, and nobody else's here: it is as it came. */
-	if (verdict == NF_ACCEPT && flowtable + 1 == entries->hooks + entries->num_hook_entries &&
+	if (verdict == NF_ACCEPT &&
+	    ent.entry + 1 == ent.entries->hooks + ent.entries->num_hook_entries &&
 	    !(tagged && ent.cleared.changed) && IS_ENABLED(CONFIG_NETFILTER_EGRESS) &&
-	    likely(!rcu_access_pointer(fn->learn))) {
-		ftq_stat_inc(&fn->stats, FTQ_STAT_MISSED);
+	    likely(!rcu_access_pointer(win->fn->learn))) {
+		ftq_stat_inc(&win->fn->stats, FTQ_STAT_MISSED);
 		return verdict;
 	}
 
 	/* No more is wanted of it if its flow is known. */
+	if (!accounts)
+		ent.flow = NULL;
 	ent.pkt.segs = 1;
-	ent.pkt.bytes = pkt.bytes;
-	ent.flow = flow;
+	ent.pkt.bytes = win->len;
 	if (!tagged)
 		ent.cleared.changed = 0;
-	return ftq_path_call(entries, flowtable + 1, skb, state, &ent, verdict);
+	return ftq_path_call(ent.entries, ent.entry + 1, ent.skb, ent.state, &ent, verdict);
 }
 
 /* Apart, so that none of them has more to save than it needs. */
 static noinline unsigned int
+ftq_path_ingress_ipv4(const struct ftq_dev *fd, struct sk_buff *skb,
+		      const struct nf_hook_state *state,
+		      const struct nf_hook_entries *entries,
+		      const struct nf_hook_entry *flowtable, nf_hookfn *hook)
+{
+	return ftq_path_ingress_simple(fd, skb, state, entries, flowtable, hook,
+				       NFPROTO_IPV4, false, true, true);
+}
+
+/* The same where no flows are accounted. */
+static noinline unsigned int
+ftq_path_ingress_ipv4_only(const struct ftq_dev *fd, struct sk_buff *skb,
+			   const struct nf_hook_state *state,
+			   const struct nf_hook_entries *entries,
+			   const struct nf_hook_entry *flowtable, nf_hookfn *hook)
+{
+	return ftq_path_ingress_simple(fd, skb, state, entries, flowtable, hook,
+				       NFPROTO_IPV4, false, false, true);
+}
+
+static noinline unsigned int
 ftq_path_ingress_ipv6(const struct ftq_dev *fd, struct sk_buff *skb,
 		      const struct nf_hook_state *state,
 		      const struct nf_hook_entries *entries,
-		      const struct nf_hook_entry *entry, nf_hookfn *hook)
+		      const struct nf_hook_entry *flowtable, nf_hookfn *hook)
 {
-	return ftq_path_ingress_simple(fd, skb, state, entries, entry, hook,
-				       NFPROTO_IPV6, false);
+	return ftq_path_ingress_simple(fd, skb, state, entries, flowtable, hook,
+				       NFPROTO_IPV6, false, READ_ONCE(fd->fn->flows.limit),
+				       true);
 }
 
 static noinline unsigned int
 ftq_path_ingress_tagged(const struct ftq_dev *fd, struct sk_buff *skb,
 			const struct nf_hook_state *state,
 			const struct nf_hook_entries *entries,
-			const struct nf_hook_entry *entry, nf_hookfn *hook)
+			const struct nf_hook_entry *flowtable, nf_hookfn *hook)
 {
+	bool accounts = READ_ONCE(fd->fn->flows.limit);
+
 	if (skb->protocol == htons(ETH_P_IP))
-		return ftq_path_ingress_simple(fd, skb, state, entries, entry, hook,
-					       NFPROTO_IPV4, true);
+		return ftq_path_ingress_simple(fd, skb, state, entries, flowtable, hook,
+					       NFPROTO_IPV4, true, accounts, false);
 	if (skb->protocol == htons(ETH_P_IPV6))
-		return ftq_path_ingress_simple(fd, skb, state, entries, entry, hook,
-					       NFPROTO_IPV6, true);
-	return ftq_path_ingress_any(fd, skb, state, entries, entry + 1);
+		return ftq_path_ingress_simple(fd, skb, state, entries, flowtable, hook,
+					       NFPROTO_IPV6, true, accounts, false);
+	return ftq_path_ingress_any(fd, skb, state, entries, flowtable);
+}
+
+/* Without a tag, on a device that does not trust DSCPs. */
+static noinline unsigned int
+ftq_path_ingress_trust(const struct ftq_dev *fd, struct sk_buff *skb,
+		       const struct nf_hook_state *state,
+		       const struct nf_hook_entries *entries,
+		       const struct nf_hook_entry *flowtable, nf_hookfn *hook)
+{
+	bool accounts = READ_ONCE(fd->fn->flows.limit);
+
+	if (skb->protocol == htons(ETH_P_IP))
+		return ftq_path_ingress_simple(fd, skb, state, entries, flowtable, hook,
+					       NFPROTO_IPV4, false, accounts, false);
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return ftq_path_ingress_simple(fd, skb, state, entries, flowtable, hook,
+					       NFPROTO_IPV6, false, accounts, false);
+	return ftq_path_ingress_any(fd, skb, state, entries, flowtable);
+}
+
+/* ftq_path_ingress() where hooks are not where the last packet has found them. */
+static noinline unsigned int
+ftq_path_ingress_moved(struct ftq_ingress *in, struct sk_buff *skb,
+		       const struct nf_hook_state *state,
+		       const struct nf_hook_entries *entries)
+{
+	const struct nf_hook_entry *entry;
+	nf_hookfn *hook;
+	unsigned int i;
+
+	i = ftq_path_find_behind(entries, in);
+	if (i < entries->num_hook_entries) {
+		entry = &entries->hooks[i];
+		hook = READ_ONCE(entry->hook);
+		if (ftq_ident_known(hook)) {
+			WRITE_ONCE(in->known, hook);
+			return ftq_path_ingress_any(in->fd, skb, state, entries, entry);
+		}
+	}
+	ftq_hook_kick(in->fd);
+	return NF_ACCEPT;
 }
 
 /**
@@ -569,40 +680,41 @@ unsigned int ftq_path_ingress(void *priv, struct sk_buff *skb,
 	const struct nf_hook_entries *entries;
 	const struct nf_hook_entry *entry;
 	struct ftq_ingress *in = priv;
-	struct ftq_dev *fd = in->fd;
-	unsigned long slot;
+	const struct ftq_dev *fd;
+	unsigned long behind;
 	nf_hookfn *hook;
 
 	/* Read for every packet: the blob is replaced whenever a hook comes. */
 	entries = rcu_dereference(state->in->nf_hooks_ingress);
 	if (unlikely(!entries))
 		return NF_ACCEPT;
-	slot = READ_ONCE(in->slot);
-	entry = &entries->hooks[slot];
-	if (unlikely(slot + 1 >= entries->num_hook_entries ||
-		     !ftq_path_is_entry(entry, priv))) {
-		slot = ftq_path_find_entry(entries, in);
-		if (slot + 1 >= entries->num_hook_entries)
-			goto not_next;
-		entry = &entries->hooks[slot];
-	}
+	behind = READ_ONCE(in->behind);
+	if (unlikely(behind >= entries->num_hook_entries))
+		return ftq_path_ingress_moved(in, skb, state, entries);
+	entry = &entries->hooks[behind];
+	/* Else its address would be found out twice. */
+	OPTIMIZER_HIDE_VAR(entry);
+	if (unlikely(!ftq_path_is_entry(entry - 1, priv)))
+		return ftq_path_ingress_moved(in, skb, state, entries);
 	/* Once: the core rewrites the function of a hook that goes in place. */
-	hook = READ_ONCE(entry[1].hook);
-	if (unlikely(hook != READ_ONCE(in->known) && !ftq_path_is_known(in, hook)))
-		goto not_next;
+	hook = READ_ONCE(entry->hook);
+	if (unlikely(hook != READ_ONCE(in->known)))
+		return ftq_path_ingress_moved(in, skb, state, entries);
 
+	fd = in->fd;
 	if (unlikely(skb_vlan_tag_present(skb)))
 		return ftq_path_ingress_tagged(fd, skb, state, entries, entry, hook);
-	if (likely(skb->protocol == htons(ETH_P_IP)))
-		return ftq_path_ingress_simple(fd, skb, state, entries, entry, hook,
-					       NFPROTO_IPV4, false);
+	if (unlikely(READ_ONCE(fd->trust) != NF_FLOW_QOS_TRUST_DSCP))
+		return ftq_path_ingress_trust(fd, skb, state, entries, entry, hook);
+	if (likely(skb->protocol == htons(ETH_P_IP))) {
+		/* Once: without it no addresses are read. */
+		if (READ_ONCE(fd->fn->flows.limit))
+			return ftq_path_ingress_ipv4(fd, skb, state, entries, entry, hook);
+		return ftq_path_ingress_ipv4_only(fd, skb, state, entries, entry, hook);
+	}
 	if (skb->protocol == htons(ETH_P_IPV6))
 		return ftq_path_ingress_ipv6(fd, skb, state, entries, entry, hook);
-	return ftq_path_ingress_any(fd, skb, state, entries, entry + 1);
-
-not_next:
-	ftq_hook_kick(fd);
-	return NF_ACCEPT;
+	return ftq_path_ingress_any(fd, skb, state, entries, entry);
 }
 
 /* Does packets' way on from here lead through a queue? */
@@ -628,7 +740,7 @@ static bool ftq_path_ipsec(const struct ftq_window *win, const struct ftq_dev *f
 {
 	if (win->seen)
 		return win->esp || win->seen->type != ARPHRD_ETHER;
-	if (win->first && win->first != fd)
+	if (win->decided && win->first != fd)
 		return true;
 	return skb->skb_iif == (int)win->tuple->iif;
 }
@@ -645,7 +757,6 @@ static bool ftq_path_segment(const struct ftq_window *win,
 			     const struct sk_buff *skb,
 			     const struct ftq_frame *frame)
 {
-	const struct ftq_tuple *tuple = win->tuple;
 	u8 dscp, family, proto;
 
 	if (!ftq_frame_ip(skb, frame, &dscp, &proto))
@@ -654,10 +765,10 @@ static bool ftq_path_segment(const struct ftq_window *win,
 		return ftq_path_ipsec(win, fd, skb);
 	if (!win->seen && !(frame->key & FTQ_KEY_SESSION))
 		return false;
-	if (frame->family == tuple->family && proto == tuple->proto)
+	if (frame->family == win->family && proto == win->proto)
 		return true;
 	return ftq_frame_inside(skb, frame, &family, &proto) &&
-	       family == tuple->family && proto == tuple->proto;
+	       family == win->family && proto == win->proto;
 }
 
 /*
@@ -690,7 +801,6 @@ static bool ftq_path_renewed(const struct ftq_window *win,
 			     const struct sk_buff *skb,
 			     const struct ftq_frame *frame)
 {
-	const struct ftq_tuple *tuple = win->tuple;
 	static const struct in6_addr anyone;
 	u8 family, outer, proto;
 	unsigned int len, off;
@@ -703,7 +813,7 @@ static bool ftq_path_renewed(const struct ftq_window *win,
 	remote = ftq_path_remote(win->seen, &outer);
 	if (!remote || frame->family != outer ||
 	    !ftq_frame_inside(skb, frame, &family, &proto) ||
-	    family != tuple->family || proto != tuple->proto)
+	    family != win->family || proto != win->proto)
 		return false;
 
 	len = sizeof(struct in_addr);
@@ -748,7 +858,7 @@ static bool ftq_path_ours(struct ftq_window *win, const struct ftq_dev *fd,
 	if (fd->fn != win->fn)
 		return false;
 	/* Behind a queue the skb may be gone, and another be where it was. */
-	if (skb == win->skb && (!win->queue || skb_is_gso(skb)) &&
+	if (skb == win->skb && (!ftq_window_queue(win) || skb_is_gso(skb)) &&
 	    !ftq_path_reused(win, skb, frame)) {
 		win->seen = state->out;
 		win->esp = skb_is_gso(skb) &&
@@ -757,7 +867,7 @@ static bool ftq_path_ours(struct ftq_window *win, const struct ftq_dev *fd,
 	}
 	if (win->seen == state->out)
 		return false;
-	if (!win->queue && unlikely(ftq_path_renewed(win, skb, frame))) {
+	if (!ftq_window_queue(win) && unlikely(ftq_path_renewed(win, skb, frame))) {
 		win->skb = skb;
 		win->seen = state->out;
 		return true;
@@ -934,6 +1044,7 @@ static __always_inline void ftq_path_decide(const struct ftq_dev *fd,
 	win->action = *action;
 	win->given.oif = target->oif;
 	win->first = fd;
+	win->decided = true;
 }
 
 /* The same with what was learned. */
@@ -990,7 +1101,7 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 
 	if (unlikely(!policy))
 		return;
-	if (!win->first) {
+	if (!win->decided) {
 		target = ftq_policy_target(policy, frame->key);
 		if (!target->map)
 			return;
@@ -1106,7 +1217,7 @@ ftq_path_egress_any(void *priv, struct sk_buff *skb,
 	ftq_frame_read(skb, state->out, &frame);
 	if (win && ftq_path_ours(win, fd, skb, state, &frame)) {
 		if (state->out->type != ARPHRD_ETHER)
-			win->plain = NULL;
+			win->odd = true;
 		ftq_path_offloaded(fd, skb, state, &frame, win);
 		if (win->gso && !win->queue && ftq_path_queues(state->out))
 			win->queue = state->out;
@@ -1128,7 +1239,6 @@ static noinline void ftq_path_give_dscp(const struct ftq_dev *fd, struct sk_buff
 	if (policy && ftq_path_late(policy, target)) {
 		/* On the devices below all there is has to be looked at. */
 		win->late = true;
-		win->plain = NULL;
 		return;
 	}
 	ftq_frame_read(skb, state->out, &frame);
@@ -1163,6 +1273,7 @@ ftq_path_give_all(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_
 {
 	struct ftq_entered *ent = container_of(win, struct ftq_entered, win);
 
+	win->bare = skb->data;
 	if (win->expect)
 		ftq_flow_expect(&win->fn->flows, &ent->pkt);
 	ftq_path_decide_all(fd, target, win);
@@ -1173,60 +1284,150 @@ ftq_path_give_all(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_
 }
 
 /*
+ * Decide, and give both priority and PCP, by number, to a packet that @win->flags are 0 of: no
+ * more is done to it. @tagged: it is known that there is a tag in the skb.
+ */
+static __always_inline void
+ftq_path_give_usual(const struct ftq_dev *fd, struct sk_buff *skb, struct ftq_window *win,
+		    const struct ftq_target *target, u32 prio, u8 pcp, bool tagged)
+{
+	u8 done = NF_FLOW_QOS_ACTION_PRIO;
+	u16 tci = skb->vlan_tci;
+
+	if (tagged || skb_vlan_tag_present(skb)) {
+		skb->vlan_tci = (tci & ~VLAN_PRIO_MASK) |
+				(u16)pcp << VLAN_PRIO_SHIFT;
+		win->outcome.pcp = pcp;
+		done |= NF_FLOW_QOS_ACTION_PCP;
+	}
+	win->outcome.done = done;
+	skb->priority = prio;
+	win->given.prio = prio;
+	win->given.oif = target->oif;
+	win->first = fd;
+	if (!FTQ_XMIT_LOWEST)
+		win->bare = skb->data;
+	win->flags = ftq_window_decided.flags;
+}
+
+/*
  * ftq_path_give() where the binding is sticky, for the next packet of a flow that is left its
  * DSCP.
  */
 static noinline unsigned int
 ftq_path_give_sticky(struct ftq_dev *fd, struct sk_buff *skb,
 		     const struct nf_hook_state *state, struct ftq_window *win,
-		     const struct ftq_target *target)
+		     const struct ftq_target *target, bool tagged)
 {
 	const struct ftq_map_table *table = rcu_dereference(target->map->table);
 	const struct ftq_action *action = &table->action[win->outcome.class];
 	struct ftq_learned learned;
+	u32 prio;
+	u8 pcp;
 
-	if (!(action->keep & NF_FLOW_QOS_ACTION_DSCP) ||
+	if (!action->usual ||
 	    !ftq_learn_quick(win->fn, win->tuple, target->epoch, &learned))
 		return ftq_path_give_all(fd, skb, state, win, target);
+	prio = action->prio;
+	pcp = action->pcp;
+	win->action.word = action->word;
+	if (learned.has) {
+		if (learned.has & NF_FLOW_QOS_ACTION_PRIO)
+			prio = learned.prio;
+		if (learned.has & NF_FLOW_QOS_ACTION_PCP)
+			pcp = learned.pcp;
+		win->action.prio = prio;
+		win->action.pcp = pcp;
+		win->outcome.source = NF_FLOW_QOS_SOURCE_LEARNED;
+		ftq_stat_inc(&win->fn->stats, FTQ_STAT_LEARNED);
+	}
+	ftq_path_give_usual(fd, skb, win, target, prio, pcp, tagged);
+	return NF_ACCEPT;
+}
+
+/* ftq_path_give() where the class gets anything but both priority and PCP, by number. */
+static noinline unsigned int
+ftq_path_give_part(struct ftq_dev *fd, struct sk_buff *skb,
+		   const struct nf_hook_state *state, struct ftq_window *win,
+		   const struct ftq_target *target)
+{
+	const struct ftq_map_table *table = rcu_dereference(target->map->table);
+	const struct ftq_action *action = &table->action[win->outcome.class];
+
+	if (!(action->keep & NF_FLOW_QOS_ACTION_DSCP))
+		return ftq_path_give_all(fd, skb, state, win, target);
+	win->bare = skb->data;
 	ftq_path_decide(fd, target, action, win);
-	if (learned.has)
-		ftq_path_use_learned(win, &learned, 1);
-	ftq_path_set_prio(skb, win, &win->action);
-	return ftq_path_give_pcp(fd, skb, state, win, &win->action, false);
+	ftq_path_set_prio(skb, win, action);
+	return ftq_path_give_pcp(fd, skb, state, win, action, false);
 }
 
 /*
  * On the highest device: decide, too. Whatever calls another function is elsewhere, so
- * that no register has to be saved for it.
+ * that no register has to be saved for it. Nothing was done to the packet before, and
+ * nobody has asked for more: @win->flags is 0. @tagged: it is known that there is a tag in
+ * the skb.
  */
 static __always_inline unsigned int
 ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_state *state,
 	      struct ftq_window *win, const struct ftq_target *target, bool tagged)
 {
-	const struct ftq_map_table *table = rcu_dereference(target->map->table);
-	const struct ftq_action *action = &table->action[win->outcome.class];
+	const struct ftq_map_table *table;
+	const struct ftq_action *action;
+	struct ftq_action copy;
 
 	if (unlikely(target->sticky))
-		return ftq_path_give_sticky(fd, skb, state, win, target);
-	if (unlikely(win->expect || !(action->keep & NF_FLOW_QOS_ACTION_DSCP)))
-		return ftq_path_give_all(fd, skb, state, win, target);
-	ftq_path_decide(fd, target, action, win);
-	ftq_path_set_prio(skb, win, action);
-	return ftq_path_give_pcp(fd, skb, state, win, action, tagged);
+		return ftq_path_give_sticky(fd, skb, state, win, target, tagged);
+	table = rcu_dereference(target->map->table);
+	action = &table->action[win->outcome.class];
+	if (unlikely(!action->usual))
+		return ftq_path_give_part(fd, skb, state, win, target);
+	copy.word = action->word;
+	win->action.word = copy.word;
+	ftq_path_give_usual(fd, skb, win, target, copy.prio, copy.pcp, tagged);
+	return NF_ACCEPT;
 }
 
-/* ftq_path_egress() on a device with bound ones above it, of which the first is not meant. */
+/*
+ * ftq_path_egress() on a device with bound ones above it, of which the first is not meant, or
+ * for a packet whose flow is not known.
+ */
 static noinline unsigned int
 ftq_path_egress_upper(struct ftq_dev *fd, struct sk_buff *skb,
 		      const struct nf_hook_state *state, struct ftq_window *win,
 		      const struct ftq_policy *policy)
 {
-	const struct ftq_target *target;
+	const struct ftq_target *target = &policy->self;
 
-	target = ftq_policy_find(policy, ftq_frame_key(skb)) ?: &policy->self;
+	if (ftq_frame_has(skb, policy->tpid, policy->vid))
+		target = &policy->entry[0].target;
+	else if (policy->nr)
+		target = ftq_policy_find(policy, ftq_frame_key(skb)) ?: &policy->self;
 	if (!target->map)
 		return NF_ACCEPT;
 	return ftq_path_give_all(fd, skb, state, win, target);
+}
+
+/* ftq_path_egress() for the window's packet if there is something to be known of it. */
+static noinline unsigned int
+ftq_path_egress_again(struct ftq_dev *fd, struct sk_buff *skb,
+		      const struct nf_hook_state *state, struct ftq_window *win)
+{
+	const struct ftq_policy *policy;
+
+	/* Seen already, and nothing was put before it since then? */
+	if (!FTQ_XMIT_LOWEST && win->flags == ftq_window_decided.flags &&
+	    skb->data == win->bare)
+		return ftq_path_give_pcp(fd, skb, state, win, &win->action, false);
+	if (win->odd || win->late || !ftq_frame_bare(skb, state->out))
+		return ftq_path_egress_any(fd, skb, state);
+	win->bare = skb->data;
+	if (win->decided)
+		return ftq_path_give_pcp(fd, skb, state, win, &win->action, false);
+	policy = rcu_dereference(fd->policy);
+	if (unlikely(!policy))
+		return NF_ACCEPT;
+	return ftq_path_egress_upper(fd, skb, state, win, policy);
 }
 
 /**
@@ -1237,7 +1438,7 @@ ftq_path_egress_upper(struct ftq_dev *fd, struct sk_buff *skb,
  *
  * Written for the packet that never was of several segments and has crossed no
  * tunnel's device, so that its address tells it, in an Ethernet frame with no tag
- * but the accelerated one. What is done to others is the same, after
+ * but the accelerated one, on the highest device. What is done to others is the same, after
  * ftq_path_egress_any() has looked at all there is.
  *
  * Context: RCU, BH.
@@ -1248,37 +1449,26 @@ unsigned int ftq_path_egress(void *priv, struct sk_buff *skb,
 {
 	struct ftq_window *win = ftq_window_of_task();
 	const struct ftq_policy *policy;
-	const struct ftq_target *target;
 	struct ftq_dev *fd = priv;
 
 	if (!win && likely(!READ_ONCE(fd->slow)))
 		return NF_ACCEPT;
-	if (unlikely(!win || skb != win->plain || fd->fn != win->fn))
-		return ftq_path_egress_any(priv, skb, state);
-
-	/* Seen already, and nothing was put before it since then? */
-	if (skb->data != win->bare) {
-		if (!ftq_frame_bare(skb, state->out))
-			return ftq_path_egress_any(priv, skb, state);
-		win->bare = skb->data;
-	}
-	win->seen = state->out;
-	if (win->first)
-		return ftq_path_give_pcp(fd, skb, state, win, &win->action, false);
+	if (unlikely(!win || skb != win->skb || fd->fn != win->fn))
+		return ftq_path_egress_any(fd, skb, state);
+	/* Seen before, or there is more to do: see struct ftq_window */
+	if (unlikely(win->flags))
+		return ftq_path_egress_again(fd, skb, state, win);
+	if (unlikely(!ftq_frame_bare(skb, state->out)))
+		return ftq_path_egress_any(fd, skb, state);
 
 	policy = rcu_dereference(fd->policy);
 	if (unlikely(!policy))
 		return NF_ACCEPT;
-	if (policy->nr) {
-		target = &policy->entry[0].target;
-		if (unlikely(!ftq_frame_has(skb, policy->tpid, policy->vid)))
-			return ftq_path_egress_upper(fd, skb, state, win, policy);
-		if (!target->map)
-			return NF_ACCEPT;
-		return ftq_path_give(fd, skb, state, win, target, true);
-	}
-	target = &policy->self;
-	if (!target->map)
+	if (likely(ftq_frame_has(skb, policy->tpid, policy->vid)))
+		return ftq_path_give(fd, skb, state, win, &policy->entry[0].target, true);
+	if (unlikely(policy->nr))
+		return ftq_path_egress_upper(fd, skb, state, win, policy);
+	if (!policy->self.map)
 		return NF_ACCEPT;
-	return ftq_path_give(fd, skb, state, win, target, false);
+	return ftq_path_give(fd, skb, state, win, &policy->self, false);
 }
