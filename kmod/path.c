@@ -1271,11 +1271,7 @@ static noinline unsigned int
 ftq_path_give_all(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_state *state,
 		  struct ftq_window *win, const struct ftq_target *target)
 {
-	struct ftq_entered *ent = container_of(win, struct ftq_entered, win);
-
 	win->bare = skb->data;
-	if (win->expect)
-		ftq_flow_expect(&win->fn->flows, &ent->pkt);
 	ftq_path_decide_all(fd, target, win);
 	ftq_path_set_prio(skb, win, &win->action);
 	if (!(win->action.keep & NF_FLOW_QOS_ACTION_DSCP))
@@ -1388,24 +1384,30 @@ ftq_path_give(struct ftq_dev *fd, struct sk_buff *skb, const struct nf_hook_stat
 	return NF_ACCEPT;
 }
 
-/*
- * ftq_path_egress() on a device with bound ones above it, of which the first is not meant, or
- * for a packet whose flow is not known.
- */
+/* ftq_path_egress() on a device with bound ones above it, of which the first is not meant. */
 static noinline unsigned int
 ftq_path_egress_upper(struct ftq_dev *fd, struct sk_buff *skb,
 		      const struct nf_hook_state *state, struct ftq_window *win,
 		      const struct ftq_policy *policy)
 {
-	const struct ftq_target *target = &policy->self;
+	const struct ftq_target *target;
 
-	if (ftq_frame_has(skb, policy->tpid, policy->vid))
-		target = &policy->entry[0].target;
-	else if (policy->nr)
-		target = ftq_policy_find(policy, ftq_frame_key(skb)) ?: &policy->self;
+	target = ftq_policy_target(policy, ftq_frame_key(skb));
 	if (!target->map)
 		return NF_ACCEPT;
 	return ftq_path_give_all(fd, skb, state, win, target);
+}
+
+/* ftq_path_egress() for a packet whose flow will be looked up: that is fetched meanwhile. */
+static noinline unsigned int
+ftq_path_egress_expected(struct ftq_dev *fd, struct sk_buff *skb,
+			 const struct nf_hook_state *state, struct ftq_window *win)
+{
+	struct ftq_entered *ent = container_of(win, struct ftq_entered, win);
+
+	ftq_flow_expect(&win->fn->flows, &ent->pkt);
+	win->flags = 0;
+	return ftq_path_egress(fd, skb, state);
 }
 
 /* ftq_path_egress() for the window's packet if there is something to be known of it. */
@@ -1419,6 +1421,8 @@ ftq_path_egress_again(struct ftq_dev *fd, struct sk_buff *skb,
 	if (!FTQ_XMIT_LOWEST && win->flags == ftq_window_decided.flags &&
 	    skb->data == win->bare)
 		return ftq_path_give_pcp(fd, skb, state, win, &win->action, false);
+	if (win->flags == ftq_window_expected.flags)
+		return ftq_path_egress_expected(fd, skb, state, win);
 	if (win->odd || win->late || !ftq_frame_bare(skb, state->out))
 		return ftq_path_egress_any(fd, skb, state);
 	win->bare = skb->data;
