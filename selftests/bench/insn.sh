@@ -19,7 +19,7 @@
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need_tools ip nft tc jq ftqos tcpdump ethtool
+need_tools ip nft tc jq ftqos tcpdump ethtool python3
 files=$LIB_DIR/../files
 : "${FTQOS_OUT:=$(mktemp -d)}"
 modprobe -a nf_flow_table nf_flow_table_inet pktgen sch_prio sch_ingress \
@@ -339,6 +339,11 @@ for module in head base; do
 	classifies any plain $module $n "$with_pcp" "tos b8" "tos 20"
 
 	with "$router" "dev set wan0.7 sticky on" "dev set lan0 sticky on"
+	# It is learned of packets that no flowtable takes, also that there is nothing. Let
+	# the flow begin anew, and the flowtable would have another way to it.
+	pkt "$client" raw --dev cl0 --dst-mac "$lan_mac" --src "$lan4.2" --dst "$wan4.2" \
+		--sport 1024 --dport 5000 --tos 0xb8 --count 3 --odd options ||
+		bail "nothing to learn of"
 	classifies all-sticky plain $module $n "$with_pcp" "tos b8" "tos 20"
 	with "$router" "dev set wan0.7" "dev set lan0" "dev set lan0.9 trust pcp"
 	classifies all plain $module $n "$with_pcp" "tos b8" "tos 20"
