@@ -23,13 +23,9 @@ static void print_line(const char *word)
 
 static void __printf(2, 0) report(const char *word, const char *fmt, va_list ap)
 {
-	size_t i;
-
 	vsnprintf(last_error, sizeof(last_error), fmt, ap);
 	/* Names come from outside: an error stays one line whatever they hold. */
-	for (i = 0; last_error[i]; i++)
-		if ((unsigned char)last_error[i] < ' ' || last_error[i] == 0x7f)
-			last_error[i] = '?';
+	text_clean(last_error, false);
 	if (!error_mute)
 		print_line(word);
 }

@@ -58,6 +58,12 @@ void warning(const char *fmt, ...) __printf(1, 2);
 void *xrealloc(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
 
+/*
+ * out.c: text from outside must not reach a terminal as something that it obeys. Puts ? in
+ * the place of control characters and of what is no UTF-8, but for lines' ends if wanted.
+ */
+void text_clean(char *text, bool lines);
+
 /* module.c: the module's file. */
 /* The kernel release of vermagic; false: it cannot be told. */
 bool module_release(const char *path, char *release, size_t size);

@@ -202,6 +202,34 @@ static size_t utf8_len(const unsigned char *s)
 	return n;
 }
 
+/* Is what begins at s, of utf8_len(), something that a terminal obeys: C0, DEL, C1? */
+static bool is_control(const unsigned char *s)
+{
+	return *s < ' ' || *s == 0x7f || (*s == 0xc2 && s[1] < 0xa0);
+}
+
+void text_clean(char *text, bool lines)
+{
+	unsigned char *s = (unsigned char *)text, *to = s;
+	size_t n;
+
+	while (*s) {
+		n = utf8_len(s);
+		if (lines && *s == '\n') {
+			*to++ = *s++;
+		} else if (!n || is_control(s)) {
+			/* Of what is no UTF-8 an octet may be C1, too. */
+			*to++ = '?';
+			s += n ? n : 1;
+		} else {
+			memmove(to, s, n);
+			to += n;
+			s += n;
+		}
+	}
+	*to = '\0';
+}
+
 static void json_string(const char *str)
 {
 	const unsigned char *s = (const unsigned char *)str;
@@ -218,8 +246,8 @@ static void json_string(const char *str)
 		}
 		if (*s == '"' || *s == '\\')
 			fprintf(mem, "\\%c", *s);
-		else if (*s < ' ' || *s == 0x7f)
-			fprintf(mem, "\\u%04x", *s);
+		else if (is_control(s))
+			fprintf(mem, "\\u%04x", s[n - 1]);
 		else
 			fwrite(s, 1, n, mem);
 		s += n;
@@ -267,11 +295,13 @@ static void json_close(char c)
 	fputc(c, mem);
 }
 
-/* Text from outside must not reach the terminal as an escape sequence. */
-static void text_string(const char *s)
+/* A copy for a cell. */
+static char *text_copy(const char *s)
 {
-	for (; *s; s++)
-		fputc((unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s, mem);
+	char *copy = xstrdup(s);
+
+	text_clean(copy, false);
+	return copy;
 }
 
 static size_t text_width(const char *s)
@@ -293,7 +323,7 @@ static void cell(const char *head, const char *v, bool num)
 	if (in_record) {
 		row_add();
 		cells[(nrows - 1) * COLUMNS] = xstrdup(head);
-		cells[(nrows - 1) * COLUMNS + 1] = xstrdup(v);
+		cells[(nrows - 1) * COLUMNS + 1] = text_copy(v);
 		ncols = 2;
 		right[0] = false;
 		right[1] = false;
@@ -313,7 +343,7 @@ static void cell(const char *head, const char *v, bool num)
 		right[i] = num;
 	used[i] = true;
 	free(cells[(nrows - 1) * COLUMNS + i]);
-	cells[(nrows - 1) * COLUMNS + i] = xstrdup(v);
+	cells[(nrows - 1) * COLUMNS + i] = text_copy(v);
 }
 
 static void table_print(void)
@@ -350,7 +380,7 @@ static void table_print(void)
 			begun = true;
 			if (right[i])
 				fprintf(mem, "%*s", (int)pad, "");
-			text_string(v);
+			fputs(v, mem);
 			if (!right[i] && i != last)
 				fprintf(mem, "%*s", (int)pad, "");
 		}
@@ -517,7 +547,6 @@ void out_array_end(void)
 void out_text(const char *fmt, ...)
 {
 	char *text = NULL;
-	const char *s;
 	va_list ap;
 	int n;
 
@@ -528,9 +557,8 @@ void out_text(const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		return;
-	for (s = text; *s; s++)
-		fputc(((unsigned char)*s < ' ' && *s != '\n') || *s == 0x7f ? '?' : *s,
-		      mem);
+	text_clean(text, true);
+	fputs(text, mem);
 	free(text);
 }
 
