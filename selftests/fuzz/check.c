@@ -33,6 +33,14 @@ static const char *utf8(const char *s)
 	return s + 1 + more;
 }
 
+/* What a terminal obeys, of well-formed UTF-8: C0, DEL, C1. */
+static bool is_control(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	return u[0] < ' ' || u[0] == 0x7f || (u[0] == 0xc2 && u[1] < 0xa0);
+}
+
 static const char *string(const char *s)
 {
 	unsigned int i;
@@ -40,7 +48,7 @@ static const char *string(const char *s)
 	if (*s++ != '"')
 		return NULL;
 	while (s && *s != '"') {
-		if ((unsigned char)*s < ' ')
+		if (is_control(s))
 			return NULL;
 		if (*s != '\\') {
 			s = utf8(s);
@@ -139,10 +147,9 @@ bool json_valid(const char *text, size_t n)
 
 bool text_valid(const char *text, size_t n)
 {
-	size_t i;
+	const char *s = text;
 
-	for (i = 0; i < n; i++)
-		if (((unsigned char)text[i] < ' ' && text[i] != '\n') || text[i] == 0x7f)
-			return false;
-	return true;
+	while (s && *s)
+		s = is_control(s) && *s != '\n' ? NULL : utf8(s);
+	return s == text + n;
 }

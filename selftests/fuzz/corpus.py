@@ -154,7 +154,7 @@ def dev_message(name, ifindex, cmd="CMD_DEV_GET"):
     return record(MESSAGE, N[cmd], text_attr("A_DEV_NAME", name) +
                   u32("A_DEV_IFINDEX", ifindex) + text_attr("A_DEV_MAP", "default") +
                   u32("A_DEV_TRUST", 3) + u32("A_DEV_SCOPE", 1) +
-                  u32("A_DEV_STATE", 1) + text_attr("A_DEV_REASON", "why\xe9\x1b[m") +
+                  u32("A_DEV_STATE", 1) + text_attr("A_DEV_REASON", "why\xe9\x1b[m\x9bm") +
                   u32("A_DEV_STICKY", 1) + u32("A_DEV_CTMARK_MASK", 0xfc) +
                   u32("A_DEV_GENERATION", 3))
 

@@ -28,6 +28,8 @@ static void escapes(void)
 	CHECK_STR(json_of("\n\t\x01\x7f"), "{\"k\":\"\\u000a\\u0009\\u0001\\u007f\"}");
 	CHECK_STR(json_of("\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80"),
 		  "{\"k\":\"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\"}");
+	/* The first and the last of C1; what follows is none. */
+	CHECK_STR(json_of("\xc2\x80\xc2\x9f\xc2\xa0"), "{\"k\":\"\\u0080\\u009f\xc2\xa0\"}");
 	/* Not UTF-8: alone, cut, overlong, surrogate, too high. */
 	CHECK_STR(json_of("\xff"), "{\"k\":\"\\ufffd\"}");
 	CHECK_STR(json_of("a\xc3"), "{\"k\":\"a\\ufffd\"}");
@@ -111,6 +113,27 @@ static void text(void)
 		  "long value    1  -\n"
 		  "b           100  e?[1m\n");
 	out_drop();
+}
+
+/* Nothing that a terminal obeys, in a cell, in other text and in an error. */
+static void controls(void)
+{
+	static const char from[] = "\x1b\x7f\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0\xc3\xbc\x9b\n",
+		wide[] = "\xc2\x9b\x9b";
+
+	out_begin();
+	out_list(NULL, NULL);
+	out_item();
+	out_str("a", "A", wide);
+	out_str("b", "B", from);
+	out_item_end();
+	out_list_end();
+	out_text("%s", from);
+	CHECK_STR(out_peek(),
+		  "A   B\n??  ?????\xc2\xa0\xc3\xbc??\n?????\xc2\xa0\xc3\xbc?\n");
+	out_drop();
+	CHECK_ERROR(refuse("<%s>", from), ST_REFUSED, "<?????\xc2\xa0\xc3\xbc??>");
+	CHECK_ERROR(refuse("%s", wide), ST_REFUSED, "??");
 }
 
 /* Columns in the order named, whatever row has them first; empty ones not. */
@@ -233,6 +256,7 @@ const struct test out_tests[] = {
 	{ "JSON documents", json },
 	{ "text tables", text },
 	{ "columns of a table", columns },
+	{ "control characters", controls },
 	{ "long lists", long_lists },
 	{ "units", units },
 	{ NULL, NULL },
