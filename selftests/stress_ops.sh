@@ -180,6 +180,7 @@ work_module()
 	if try 'is in use|not currently loaded|temporarily unavailable' \
 	   rmmod nf_flow_qos; then
 		unloads=$((unloads + 1))
+		echo "$unloads" > "$tmp/unloaded"
 	fi
 	try '' insert && try "$away" ftqos -n "$router" restore "$tmp/wanted"
 }
