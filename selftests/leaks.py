@@ -11,6 +11,8 @@ for. Prints a line of each: "KEY VALUE"
   answers    messages that came
   refused    names of what was refused with EPERM
   pointers   octets that are the address of something in the kernel, in hex
+  looked     whether these are known: where they look like any number, they are not
+  missed     of the module's own addresses those that would not have been found
   addresses  which of ADDRESS (IPv4) were in it
   ids        how many ids of flowtables there are
   low        how many different values their lowest three bits have
@@ -99,16 +101,55 @@ def heard(sock):
         return out
 
 
-def pointers(payload):
-    """Wherever they begin: their upper half is that of no other value here."""
-    found = []
-    for at in range(len(payload) - 7):
-        value = struct.unpack_from("=Q", payload, at)[0]
-        # Direct mapping, vmalloc, vmemmap; text and modules
-        if 0xffff8880 <= value >> 32 <= 0xfffff000 or \
-                0xffffffff80000000 <= value < 0xffffffffff000000:
-            found.append(f"{value:x}")
-    return found
+def first_of(path, key):
+    """The line of a file of /proc that begins so."""
+    with open(path, encoding="ascii") as lines:
+        return next((line for line in lines if line.startswith(key)), "")
+
+
+def lowest_symbol():
+    with open("/proc/kallsyms", encoding="ascii") as symbols:
+        return next(value for value in (int(line.split()[0], 16) for line in symbols)
+                    if value >> 16)
+
+
+def kernel_addresses():
+    """From where to where they are; at which octets of a message they may begin."""
+    if "User Mode Linux" in first_of("/proc/cpuinfo", "vendor_id"):
+        # A program's: its text, its memory behind that, vmalloc. So few of 64 bits are
+        # other than 0 that numbers look like it which are two, if not aligned.
+        text = lowest_symbol()
+        size = int(first_of("/proc/meminfo", "MemTotal").split()[1]) << 10
+        return [(text, text + 2 * size)], 4
+    machine = os.uname().machine
+    if machine == "x86_64":
+        # Direct mapping, vmalloc, vmemmap; text and modules. Wherever they begin: their
+        # upper half is that of no other value here
+        return [(0xffff888000000000, 0xfffff00100000000),
+                (0xffffffff80000000, 0xffffffffff000000)], 1
+    if machine == "aarch64":
+        # With 48 bits, direct mapping and all others
+        return [(0xffff000000000000, 0xffffff0000000000)], 4
+    # s390x has its memory from 0 on
+    return [], 1
+
+
+def is_address(ranges, value):
+    return any(first <= value < end for first, end in ranges)
+
+
+def pointers(ranges, step, payload):
+    values = (struct.unpack_from("=Q", payload, at)[0]
+              for at in range(0, len(payload) - 7, step))
+    return [f"{value:x}" for value in values if is_address(ranges, value)]
+
+
+def own_addresses():
+    """Of the module's sections, which root may read."""
+    for section in ".text", ".data":
+        with open(f"/sys/module/nf_flow_qos/sections/{section}",
+                  encoding="ascii") as address:
+            yield int(address.read(), 16)
 
 
 def flowtable_ids(answers):
@@ -120,6 +161,8 @@ def flowtable_ids(answers):
 
 def main():
     words = sys.argv[1:]
+    ranges, step = kernel_addresses()
+    missed = [a for a in own_addresses() if not is_address(ranges, a)]
     if words[0] == "--as":
         user = int(words[1])
         os.setgroups([])
@@ -152,7 +195,9 @@ def main():
     everything = b"".join(answers)
     print("answers", len(answers))
     print("refused", *refused)
-    print("pointers", *{p for a in answers for p in pointers(a)})
+    print("pointers", *{p for a in answers for p in pointers(ranges, step, a)})
+    print("looked", "yes" if ranges else "no")
+    print("missed", *(f"{a:x}" for a in missed))
     print("addresses", *(a for a in words if socket.inet_aton(a) in everything))
     print("ids", len(set(ids)))
     print("low", len({i & 7 for i in ids}))
