@@ -5,7 +5,7 @@
 # (qemu/debug.sh), those of $KERNELS, and whether a run fails when such a kernel has found
 # one (qemu/fault/run). Whatever names a bug in a kernel's log is a failure, and so is
 # memory that is lost in the end. The last line is as that of check.sh, from which also is
-# what becomes of skips and of scripts that failed.
+# what becomes of skips. What failed is run a second time, to be looked at: it has failed.
 #
 # -c		CORE_PROGS and two minutes of stress.sh on 6.1 (make check-debug CORE=1)
 # -n		not whether a run fails

@@ -104,6 +104,31 @@ check_eq "... nor where scripts before it have lost memory" "" \
 check_eq "lint and unit tests are not" "" \
 	"$(again 5 "$bad"$'here\tlint\ta' "$bad"$'here\tharness.sh\ta')"
 
+# merged KERNEL [RESULT]: what is left of a script of which a test failed, and one passed, and
+# which passed when it was run again, or had that RESULT then; and of another one
+merged()
+{
+	local b
+
+	b=$(printf 'ok\t%s\tx.sh\tb' "$1")
+	printf '%s\n' "$bad$1"$'\tx.sh\ta' "$b" "${b/x.sh/y.sh}" > "$tmp/results"
+	printf '%s\n' "${b/%b/a}" "${2-$b}" > "$tmp/again"
+	(
+		# shellcheck source=selftests/guests.sh
+		. "$LIB_DIR/guests.sh"
+		rm -rf "$logs"
+		merge_again "$1" x.sh "$tmp/results" "$tmp/again"
+	) | sort | cut -f 1,3- | tr '\t\n' ' ;'
+}
+check_eq "the second result of a script counts" "ok x.sh a;ok x.sh b;ok y.sh b;" \
+	"$(merged 6.1)"
+for k in debug-6.1-um debug-7.3-rt kcsan-7.3; do
+	check_eq "... but not on $k" "not ok x.sh a;ok x.sh b;ok y.sh b;" "$(merged $k)"
+done
+check_eq "... where what fails the second time is told as well" \
+	"not ok x.sh a;not ok x.sh c;ok x.sh b;ok y.sh b;" \
+	"$(merged kcsan-7.3 "$bad"$'kcsan-7.3\tx.sh\tc')"
+
 # bugs LINE...: how many of what a kernel said name a bug
 bugs()
 {
