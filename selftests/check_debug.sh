@@ -46,9 +46,10 @@ for k in $KERNELS; do
 	# stress.sh comes by itself
 	mapfile -t progs < <(make -s -C selftests "$list" | tr ' ' '\n' |
 		grep -v -x -F stress.sh)
-	# In QEMU a second of the guest takes four
+	# In QEMU without KVM a second of the guest takes several (qemu/run)
 	seconds=$stress
-	[[ $k = *-um ]] || seconds=$((stress / 4))
+	[[ $k = *-um ]] || [ "$("$QEMU_DIR/accel.sh" "$dir")" = kvm ] ||
+		seconds=$((stress / ${FTQOS_SLOW:-4}))
 	plan_one "$k" $((seconds + 400)) stress.sh "$seconds"
 	# A guest each, for two side by side to end at about the same time
 	if [ "$list" = list-core ]; then
