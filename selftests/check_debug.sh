@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# make check-debug: all TEST_PROGS and stress.sh on kernels that look for mistakes
+# make check-debug: all TEST_PROGS, stress.sh and nomem.sh on kernels that look for mistakes
 # (qemu/debug.sh), those of $KERNELS, and whether a run fails when such a kernel has found
 # one (qemu/fault/run). Whatever names a bug in a kernel's log is a failure, and so is
 # memory that is lost in the end. The last line is as that of check.sh, from which also is
@@ -51,6 +51,12 @@ for k in $KERNELS; do
 	[[ $k = *-um ]] || [ "$("$QEMU_DIR/accel.sh" "$dir")" = kvm ] ||
 		seconds=$((stress / ${FTQOS_SLOW:-4}))
 	plan_one "$k" $((seconds + 400)) stress.sh "$seconds"
+	# Memory that runs out, where KASAN looks at what is done then. (kcsan-* cannot make
+	# it run out.)
+	case $list-$k in
+	list-core-*|*-rt|*-kcsan-*) ;;
+	*)	plan_one "$k" 1800 nomem.sh ;;
+	esac
 	# A guest each, for two side by side to end at about the same time
 	if [ "$list" = list-core ]; then
 		for p in "${progs[@]}"; do
