@@ -403,8 +403,8 @@ links_settle()
 		ip -n "$client" link add mark0 up type dummy || bail "no dummy device"
 		marked=$client carrier=on
 	fi
-	[ $carrier = off ] && carrier=on state=UP || carrier=off
-	ip -n "$client" link set mark0 carrier $carrier || bail "no carrier to set"
+	[ "$carrier" = off ] && carrier=on state=UP || carrier=off
+	ip -n "$client" link set mark0 carrier "$carrier" || bail "no carrier to set"
 	busywait 10 mark_is $state || bail "nobody looks at links"
 }
 
