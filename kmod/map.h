@@ -102,7 +102,8 @@ union ftq_given {
  * @dscp: DSCP as it came
  * @pcp: PCP that was given to the outermost tag, if @done says so; else 0
  * @done: enum nf_flow_qos_action bits of what was set
- * @dscp_out: DSCP that was given, if @done says so; else 0
+ * @dscp_out: DSCP that was given, if @done says so; with FTQ_DSCP_LATE it will be, further
+ *	down; else 0
  * @source: enum nf_flow_qos_source, of @class
  * @word: all of it
  */
@@ -117,6 +118,9 @@ union ftq_outcome {
 	};
 	u64		word;
 };
+
+/* A DSCP that is given behind a queue, maybe, where nobody knows the flow any more */
+#define FTQ_DSCP_LATE	0x80
 
 /**
  * ftq_outcome_begin() - that of a packet to which nothing was done yet

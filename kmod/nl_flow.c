@@ -250,9 +250,9 @@ static int ftq_nl_flow_put_dscp_out(struct sk_buff *skb,
 				    const struct ftq_flow *flow,
 				    union ftq_outcome outcome)
 {
-	if (outcome.done & NF_FLOW_QOS_ACTION_DSCP)
+	if (outcome.done & NF_FLOW_QOS_ACTION_DSCP || outcome.dscp_out & FTQ_DSCP_LATE)
 		return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP_OUT,
-				   outcome.dscp_out);
+				   outcome.dscp_out & ~FTQ_DSCP_LATE);
 	if (flow->tuple.tunneled)
 		return 0;
 	return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_DSCP_OUT, outcome.dscp);

@@ -1061,11 +1061,22 @@ static void ftq_path_decide_all(const struct ftq_dev *fd, const struct ftq_targe
 /*
  * Is the DSCP written further down? With scope all what waited in a queue here is
  * not known any more when it comes to the device below, and has its class, and its
- * DSCP once, only if it still has that with which it came.
+ * DSCP once, only if it still has that with which it came. Where that is not its class
+ * there is nothing to wait for: what was learned would be lost.
  */
-static bool ftq_path_late(const struct ftq_policy *policy, const struct ftq_target *target)
+static bool ftq_path_late(const struct ftq_policy *policy, const struct ftq_target *target,
+			  const struct ftq_window *win)
 {
-	return policy->hands_on && target->scope == NF_FLOW_QOS_SCOPE_ALL;
+	return policy->hands_on && target->scope == NF_FLOW_QOS_SCOPE_ALL &&
+	       win->outcome.source == NF_FLOW_QOS_SOURCE_DSCP;
+}
+
+/* Its DSCP will be this one, whether it waits here or not: told now, before it may go. */
+static void ftq_path_tell_late(const struct sk_buff *skb, const struct ftq_frame *frame,
+			       struct ftq_window *win)
+{
+	if (!(win->action.keep & NF_FLOW_QOS_ACTION_DSCP) && ftq_dscp_own(skb, frame, win))
+		win->outcome.dscp_out = FTQ_DSCP_LATE | win->action.dscp;
 }
 
 static __always_inline void ftq_path_set_prio(struct sk_buff *skb,
@@ -1107,7 +1118,9 @@ static void ftq_path_offloaded(const struct ftq_dev *fd, struct sk_buff *skb,
 			return;
 		ftq_path_decide_all(fd, target, win);
 		win->apart = win->seen != state->out;
-		win->late = ftq_path_late(policy, target);
+		win->late = ftq_path_late(policy, target, win);
+		if (win->late)
+			ftq_path_tell_late(skb, frame, win);
 	}
 
 	/* Segments come to the highest device one by one. */
@@ -1236,12 +1249,13 @@ static noinline void ftq_path_give_dscp(const struct ftq_dev *fd, struct sk_buff
 	const struct ftq_policy *policy = rcu_dereference(fd->policy);
 	struct ftq_frame frame;
 
-	if (policy && ftq_path_late(policy, target)) {
+	ftq_frame_read(skb, state->out, &frame);
+	if (policy && ftq_path_late(policy, target, win)) {
 		/* On the devices below all there is has to be looked at. */
 		win->late = true;
+		ftq_path_tell_late(skb, &frame, win);
 		return;
 	}
-	ftq_frame_read(skb, state->out, &frame);
 	ftq_path_set_dscp(skb, &frame, win);
 	/* The frame may have been copied. */
 	win->bare = skb->data;

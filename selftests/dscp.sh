@@ -419,6 +419,9 @@ queue wan0.7
 slow "scope all, behind a queue on the VLAN device" 32
 check "... some have waited" waited
 round "scope all, offloaded packets behind the queue" 34 5 all
+check_eq "... flow show has it as it left" "46/34" \
+	"$(ftqos -n "$router" -j flow show iif lan0 sport 4000 dport 5000 |
+		jq -r 'map("\(.dscp)/\(.dscp_out)") | unique | join(" ")')"
 no_queue
 phase "$up_pid" "$up"
 frame="raw --dev cl0 --dst-mac $lmac --dport 9 --tos 0xb8"

@@ -418,6 +418,37 @@ ftqos -n "$router" stats reset
 # shellcheck disable=SC2046 # words
 sent pkt "$client" $(frames 6108 4 0xb8 4)
 check_eq "nothing was learned of them" "7:4  0 0" "$wan_bands $slow $(stat learned)"
+
+# What was learned of offloaded packets' flow is written before they wait
+queue_is()
+{
+	tc -n "$router" qdisc change dev wan0.7 root tbf rate "$1" burst "$2" \
+		limit 400000 || bail "cannot change tbf"
+}
+queued()
+{
+	tc -n "$router" -s -j qdisc show dev wan0.7 root | jq '.[0].qlen'
+}
+frames=$(frames 6013 1 0 4 4013)
+# shellcheck disable=SC2086 # words
+sent pkt "$client" $frames --count 2
+# shellcheck disable=SC2086 # words
+sent pkt "$client" $frames
+check_eq "scope all, before a queue: offloaded, with what was learned" "1 32 4 1 0" \
+	"$(wire 6013) $slow"
+queue_is 80bit 1600
+offloaded_wait()
+{
+	# shellcheck disable=SC2086 # words
+	pkt "$client" $frames --size 1400 + $frames --count 4 --size 200 || return
+	waiting=$(queued)
+	queue_is 1gbit 200k
+	# shellcheck disable=SC2086 # words
+	pkt "$client" $frames
+}
+sent offloaded_wait
+((release > 6018)) || check_eq "... some wait" 4 "$waiting"
+check_eq "... and leave with that" "6 32 4 1 0" "$(wire 6013) $slow"
 tc -n "$router" qdisc del dev wan0.7 root
 ftqos -n "$router" dev set wan0.7 scope offloaded
 

@@ -145,6 +145,15 @@ if [ -z "$lowest" ]; then
 			1:0 2:0 3:0 4:0 5:0 6:0 7:0
 		ftqos -n "$router" dev set wan0.7 scope offloaded
 	done
+	ftqos -n "$router" dev set wan0.7 scope all
+	says "a queue above the tag, and scope all"
+	ftqos -n "$router" dev set wan0.7 sticky on
+	says "... which does not know what was learned" \
+		"^netem on wan0\.7 is .*; scope all of wan0\.7 knows nothing but their DSCP there$"
+	ftqos -n "$router" dev set wan0.7 scope offloaded
+	check_not "... and is then no remedy" grep "scope all" \
+		<(ftqos -n "$router" status)
+	ftqos -n "$router" dev set wan0.7 sticky off
 	check "... the text has it as well" grep -q '^- netem on wan0\.7 is a' \
 		<(ftqos -n "$router" status)
 

@@ -47,6 +47,8 @@ void status_free(struct status *s);
 void warn(struct status *s, const char *fmt, ...) __printf(2, 3);
 /* All warnings, from what the module said and from the devices that were read. */
 void make_warnings(struct status *s);
+const struct dev *enters_otherwise(const struct status *s, const struct dev *out,
+				   size_t *more);
 
 /* warn_stack.c: what devices, their qdiscs and flowtables make of bindings. */
 void warn_stack(struct status *s);

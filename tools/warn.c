@@ -145,6 +145,35 @@ static bool trusts_otherwise(const struct dev *dev)
 	       dev->trust != NF_FLOW_QOS_TRUST_DSCP;
 }
 
+/**
+ * enters_otherwise() - do packets enter whose class is not their DSCP
+ * @s: status
+ * @out: binding that they leave by
+ * @more: set to how many other bindings let them, if not NULL
+ *
+ * Return: the first binding by which they do, or NULL.
+ */
+const struct dev *enters_otherwise(const struct status *s, const struct dev *out,
+				   size_t *more)
+{
+	const struct dev *in = NULL;
+	size_t k, n = 0;
+
+	for (k = 0; k < s->devs.n; k++) {
+		/* What enters by a device leaves by another; any is several. */
+		if (!trusts_otherwise(&s->devs.v[k]) ||
+		    (&s->devs.v[k] == out && strcmp(out->name, "any")))
+			continue;
+		if (in)
+			n++;
+		else
+			in = &s->devs.v[k];
+	}
+	if (more)
+		*more = n;
+	return in;
+}
+
 /*
  * Scope all knows the class of a packet that is not offloaded by its DSCP only. One
  * warning for each binding that has it, whatever the number of those that packets enter
@@ -153,24 +182,15 @@ static bool trusts_otherwise(const struct dev *dev)
 static void warn_classes(struct status *s)
 {
 	char trust[TRUST_TEXT_MAX];
-	size_t i, k, more;
+	size_t i, more;
 
 	for (i = 0; i < s->devs.n; i++) {
-		const struct dev *out = &s->devs.v[i], *in = NULL;
+		const struct dev *out = &s->devs.v[i], *in;
 
 		if (out->state == NF_FLOW_QOS_DEV_STATE_ABSENT ||
 		    out->scope != NF_FLOW_QOS_SCOPE_ALL || !map_differs(s, out->map))
 			continue;
-		for (more = 0, k = 0; k < s->devs.n; k++) {
-			/* What enters by a device leaves by another; any is several. */
-			if (!trusts_otherwise(&s->devs.v[k]) ||
-			    (k == i && strcmp(out->name, "any")))
-				continue;
-			if (in)
-				more++;
-			else
-				in = &s->devs.v[k];
-		}
+		in = enters_otherwise(s, out, &more);
 		if (!in)
 			continue;
 		warn(s, "packets that enter through %s%s (trust %s) and leave through %s (scope all) go by their own DSCP until they are offloaded: use 'ftqos dev set %s trust dscp', or 'ftqos dev set %s scope offloaded', which leaves the first ones alone",

@@ -241,19 +241,53 @@ static char *or_vlans(const struct link_set *vlans, const struct map *map)
 	return n < 0 ? xstrdup("") : text;
 }
 
+/*
+ * Below the queue a packet's class is its own DSCP, and what was learned of its flow is
+ * not known: is that all there is?
+ */
+static bool dscp_tells(const struct status *s, const struct dev *dev)
+{
+	return dev->sticky == NF_FLOW_QOS_STICKY_OFF && !enters_otherwise(s, dev, NULL);
+}
+
+/* What scope all can do, with ", or " before it, or ""; the caller frees it. */
+static char *or_scope(const struct status *s, const struct dev *dev)
+{
+	char *text;
+
+	if (!dscp_tells(s, dev) ||
+	    asprintf(&text, ", or 'ftqos dev set %s scope all'", dev->name) < 0)
+		return xstrdup("");
+	return text;
+}
+
+/* Why scope all is not enough, or ""; the caller frees it. */
+static char *despite_scope(const struct dev *dev)
+{
+	char *text;
+
+	if (dev->scope != NF_FLOW_QOS_SCOPE_ALL ||
+	    asprintf(&text, "; scope all of %s knows nothing but their DSCP there", dev->name) < 0)
+		return xstrdup("");
+	return text;
+}
+
 static void warn_queue(struct status *s, const struct link *link,
 		       const struct link_set *vlans, const struct dev *dev,
 		       const struct map *map)
 {
-	char *to, *or = or_vlans(vlans, map);
+	char *to, *or = or_vlans(vlans, map), *scope = or_scope(s, dev);
+	char *despite = despite_scope(dev);
 	struct link_set lowest = { 0 };
 
 	links_lowest(&s->links, link, &lowest);
 	to = names(&lowest);
-	warn(s, "%s on %s is a queue above the VLAN tag: packets that wait in it keep their priority, but not the PCP of map %s; put the qdisc on %s%s, or 'ftqos dev set %s scope all'",
-	     link->qdisc, link->name, map->name, to, or, dev->name);
+	warn(s, "%s on %s is a queue above the VLAN tag: packets that wait in it keep their priority, but not the PCP of map %s; put the qdisc on %s%s%s%s",
+	     link->qdisc, link->name, map->name, to, or, scope, despite);
 	free(to);
 	free(or);
+	free(scope);
+	free(despite);
 	set_free(&lowest);
 }
 
@@ -266,11 +300,14 @@ static void warn_default(struct status *s, const struct link *link,
 			 const struct link_set *vlans, const struct dev *dev,
 			 const struct map *map)
 {
-	char *or = or_vlans(vlans, map);
+	char *or = or_vlans(vlans, map), *scope = or_scope(s, dev);
+	char *despite = despite_scope(dev);
 
-	warn(s, "%s, by default on %s, is a queue above the VLAN tag: what was received in one piece (GRO) and is sent in segments keeps its priority, but not the PCP of map %s; take the queue away ('tc qdisc replace dev %s root noqueue', in ip-up.d, since each session's device is new)%s, or 'ftqos dev set %s scope all'",
-	     link->qdisc, link->name, map->name, link->name, or, dev->name);
+	warn(s, "%s, by default on %s, is a queue above the VLAN tag: what was received in one piece (GRO) and is sent in segments keeps its priority, but not the PCP of map %s; take the queue away ('tc qdisc replace dev %s root noqueue', in ip-up.d, since each session's device is new)%s%s%s",
+	     link->qdisc, link->name, map->name, link->name, or, scope, despite);
 	free(or);
+	free(scope);
+	free(despite);
 }
 
 static void warn_qdisc(struct status *s, const struct link *link,
@@ -294,7 +331,7 @@ static void warn_qdisc(struct status *s, const struct link *link,
 	links_vlans(&s->links, link, &vlans);
 	for (i = 0; i < n; i++) {
 		map = map_of(s, v[i]);
-		if (v[i]->scope == NF_FLOW_QOS_SCOPE_ALL || !map ||
+		if ((v[i]->scope == NF_FLOW_QOS_SCOPE_ALL && dscp_tells(s, v[i])) || !map ||
 		    map_kept(&vlans, map))
 			continue;
 		if (link->qdisc_default)

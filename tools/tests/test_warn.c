@@ -250,6 +250,32 @@ static void queue_above_tag(void)
 	s.devs.v[1].scope = NF_FLOW_QOS_SCOPE_ALL;
 	SAYS(&s, NONE, NONE);
 	end(&s);
+	/* Scope all is no remedy where the class is not the DSCP, or some is learned. */
+	s = router(false);
+	set_qdisc(&s, WAN7, "cake");
+	add_dev(&s, "wan0.7", WAN7, "default");
+	add_dev(&s, "br0", BR, "default");
+	SAYS(&s, "cake on wan0.7", "7:7), or 'ftqos dev set wan0.7 scope all'");
+	s.devs.v[0].sticky = NF_FLOW_QOS_STICKY_ON;
+	SAYS(&s, "cake on wan0.7", "6:6 7:7)");
+	drop(&s);
+	make_warnings(&s);
+	CHECK(s.nwarnings == 1 && !strstr(s.warnings[0], "scope all"));
+	drop(&s);
+	s.devs.v[0].scope = NF_FLOW_QOS_SCOPE_ALL;
+	SAYS(&s, "cake on wan0.7", "7:7); scope all of wan0.7 knows nothing but their DSCP there");
+	s.devs.v[0].sticky = NF_FLOW_QOS_STICKY_OFF;
+	SAYS(&s, NONE, NONE);
+	s.devs.v[0].scope = NF_FLOW_QOS_SCOPE_OFFLOADED;
+	s.devs.v[1].trust = NF_FLOW_QOS_TRUST_CTMARK;
+	drop(&s);
+	make_warnings(&s);
+	CHECK(s.nwarnings == 1 && !strstr(s.warnings[0], "scope all"));
+	drop(&s);
+	s.devs.v[0].scope = NF_FLOW_QOS_SCOPE_ALL;
+	make_warnings(&s);
+	CHECK(s.nwarnings == 2 && strstr(s.warnings[1], "scope all of wan0.7 knows"));
+	end(&s);
 	/* Without an egress hook no PCP is set, and that is said. */
 	s = router(false);
 	set_qdisc(&s, WAN7, "cake");
