@@ -20,6 +20,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/hash.h>
+#include <linux/if_vlan.h>
 #include <linux/jhash.h>
 #include <linux/percpu.h>
 #include <linux/rhashtable.h>
@@ -49,7 +50,8 @@
  * @addrs: its addresses, folded; compared with those of conntrack: at this address in
  *	memory may be another packet by now
  * @ports: its ports, as in a tuple
- * @prio: skb->priority as it came, or behind the last egress hook that has seen it
+ * @prio: skb->priority as it came, tags taken off, or behind the last egress hook that has
+ *	seen it
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @proto: IP protocol
  * @dscp: DSCP, as @prio
@@ -190,6 +192,47 @@ static bool ftq_learn_recent(const struct ftq_arrival *arrival)
 	return jiffies - arrival->when < FTQ_LEARN_SOON;
 }
 
+/* The priority with which a VLAN device hands on what comes with this TCI. */
+static u32 ftq_learn_vlan_prio(const struct net_device *vlan, u16 tci)
+{
+#if IS_ENABLED(CONFIG_VLAN_8021Q)
+	return vlan_dev_priv(vlan)->ingress_priority_map[tci >> VLAN_PRIO_SHIFT];
+#else
+	return 0;
+#endif
+}
+
+/*
+ * The priority that a packet has behind the VLAN devices that take its tags off, if no rule
+ * says otherwise: that of the last one's ingress-qos-map, whatever it was before. Only
+ * the ingress hook sees the PCPs.
+ */
+static u32 ftq_learn_arriving_prio(const struct sk_buff *skb)
+{
+	const struct vlan_hdr *inner;
+	u32 prio = skb->priority;
+	struct net_device *vlan;
+	struct vlan_hdr _inner;
+
+	if (likely(!skb_vlan_tag_present(skb)))
+		return prio;
+	vlan = __vlan_find_dev_deep_rcu(skb->dev, skb->vlan_proto, skb_vlan_tag_get_id(skb));
+	if (!vlan || !is_vlan_dev(vlan))
+		return prio;
+	prio = ftq_learn_vlan_prio(vlan, skb_vlan_tag_get(skb));
+	if (likely(!eth_type_vlan(skb->protocol)))
+		return prio;
+
+	inner = skb_header_pointer(skb, 0, sizeof(_inner), &_inner);
+	if (!inner)
+		return prio;
+	vlan = __vlan_find_dev_deep_rcu(vlan, skb->protocol,
+					ntohs(inner->h_vlan_TCI) & VLAN_VID_MASK);
+	if (!vlan || !is_vlan_dev(vlan))
+		return prio;
+	return ftq_learn_vlan_prio(vlan, ntohs(inner->h_vlan_TCI));
+}
+
 /**
  * ftq_learn_arrived() - note how a packet came that goes to the slow path
  * @learn: of the namespace
@@ -205,7 +248,6 @@ void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
 	struct ftq_arrival at = {
 		.skb	= skb,
 		.ports	= tuple->word[FTQ_WORD_PORTS],
-		.prio	= skb->priority,
 		.family	= tuple->family,
 		.proto	= tuple->proto,
 		.dscp	= dscp,
@@ -215,6 +257,7 @@ void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
 
 	if (!READ_ONCE(learn->wanted))
 		return;
+	at.prio = ftq_learn_arriving_prio(skb);
 	/* Of what is inside a tunnel nobody has looked at the DSCP. */
 	if (tuple->tunneled)
 		at.skb = NULL;

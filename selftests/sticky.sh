@@ -354,6 +354,25 @@ for fam in 4 6; do
 done
 ftqos -n "$router" dev del lan0
 
+# What a VLAN device gives by its ingress-qos-map is no rule's
+ip -n "$router" -batch - <<- END || bail "no VLAN on the LAN"
+	link add link lan0 name lan0.9 type vlan id 9 ingress-qos-map 3:6
+	link set lan0.9 up
+	addr add 2001:db8:9::1/64 dev lan0.9 nodad
+	neigh replace 2001:db8:9::2 lladdr $(mac_of "$client" cl0) dev lan0.9
+END
+links_settle
+tagged="raw --dev cl0 --dst-mac $lmac --tags 9:3 --src 2001:db8:9::2 --dst $wan6:2"
+tagged+=" --sport 4000 --dport 6130"
+# shellcheck disable=SC2086 # words
+sent pkt "$client" $tagged --count 2
+check_eq "ingress-qos-map: the slow path's" "6:2  2" "$wan_bands $slow"
+ftqos -n "$router" stats reset
+# shellcheck disable=SC2086 # words
+sent pkt "$client" $tagged --count 4
+check_eq "ingress-qos-map: the offloaded ones are the map's" "0:4  0 0" \
+	"$wan_bands $slow $(stat learned)"
+
 # --- two zones ---------------------------------------------------------------------
 
 # from_lan1 PORT: a frame with the same tuple that is of zone 2
