@@ -28,6 +28,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/route.h>
 #include <net/sock.h>
@@ -412,6 +413,72 @@ static bool ftq_learn_tuple(const struct sk_buff *skb, struct net *net,
 	return true;
 }
 
+/* Of several that want to remove it one does. */
+static void ftq_learn_remove(struct ftq_learn *learn, struct ftq_learn_entry *entry)
+{
+	if (rhashtable_remove_fast(&learn->table, &entry->node, ftq_learn_params))
+		return;
+	/* Who sees this no longer finds it: pairs with ftq_learn_last(). Fully ordered. */
+	atomic_long_inc_return(&learn->fn->learn_gen);
+	atomic_dec(&learn->count);
+	ftq_net_give(learn->fn, 1);
+	kfree_rcu(entry, rcu);
+}
+
+/*
+ * Has conntrack an entry of this tuple in that zone? One that has expired, which up to
+ * 6.12 those of offloaded flows may for a moment after a packet of the slow path, ends by
+ * being asked for, as it does by any packet and by who lists it.
+ */
+static bool ftq_learn_alive(struct net *net, const struct ftq_tuple *tuple, u16 zone_id)
+{
+	struct nf_conntrack_tuple_hash *found;
+	struct nf_conntrack_tuple ct = { };
+	struct nf_conntrack_zone zone;
+
+	memcpy(ct.src.u3.all, tuple->src, sizeof(ct.src.u3.all));
+	memcpy(ct.dst.u3.all, tuple->dst, sizeof(ct.dst.u3.all));
+	ct.src.u.all = tuple->sport;
+	ct.dst.u.all = tuple->dport;
+	ct.src.l3num = tuple->family;
+	ct.dst.protonum = tuple->proto;
+	/* That of the tuple's direction, whichever it is */
+	nf_ct_zone_init(&zone, zone_id, NF_CT_DEFAULT_ZONE_DIR, 0);
+	found = nf_conntrack_find_get(net, &zone, &ct);
+	if (!found)
+		return false;
+	nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
+	return true;
+}
+
+/*
+ * A packet of zone @zone has come to an entry of another. False: nobody else has it any
+ * more, it may go.
+ */
+static bool ftq_learn_share(struct net *net, struct ftq_learn_entry *entry, u16 zone)
+{
+	s32 other;
+
+	/* Pairs with ftq_learn_clear_up(): the packet's conntrack entry can be found. */
+	smp_mb();
+	if (!READ_ONCE(entry->what.ambiguous)) {
+		if (!ftq_learn_alive(net, &entry->tuple, entry->zone))
+			return false;
+		WRITE_ONCE(entry->other, zone);
+		/* Who sees that it is ambiguous sees for whom: pairs with ftq_learn_clear_up(). */
+		smp_store_release(&entry->what.ambiguous, true);
+		return true;
+	}
+	other = READ_ONCE(entry->other);
+	if (other != zone && other != FTQ_LEARN_ZONES) {
+		WRITE_ONCE(entry->other, FTQ_LEARN_ZONES);
+		/* Who clears it up sees that, or does not have the last word. */
+		smp_mb();
+		WRITE_ONCE(entry->what.ambiguous, true);
+	}
+	return true;
+}
+
 /* The entry of a tuple, made if it is not there. NULL: full, or no memory. */
 static struct ftq_learn_entry *ftq_learn_entry(struct ftq_learn *learn,
 					       const struct ftq_tuple *tuple, u16 zone)
@@ -607,14 +674,20 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 
 	known = ftq_learn_arrival(learn, skb, &tuple, out, frame, &arrival, &highest);
 	entry = ftq_learn_entry(learn, &tuple, zone);
+	if (unlikely(entry && entry->zone != zone)) {
+		if (ftq_learn_share(fn->net, entry, zone)) {
+			FTQ_UPDATE(entry->last, jiffies);
+			return 0;
+		}
+		ftq_learn_remove(learn, entry);
+		entry = ftq_learn_entry(learn, &tuple, zone);
+	}
 	if (!entry) {
 		/* Once, not on each device that it crosses. */
 		if (highest)
 			ftq_stat_inc(&fn->stats, FTQ_STAT_FLOWS_DROPPED);
 		return 0;
 	}
-	if (unlikely(entry->zone != zone))
-		FTQ_UPDATE(entry->what.ambiguous, true);
 	if (READ_ONCE(entry->epoch) != target->epoch) {
 		if (!highest)
 			return 0;
@@ -667,7 +740,7 @@ static struct ftq_learn_entry *ftq_learn_use(struct ftq_net *fn, struct ftq_lear
  * @learned: filled if the answer is true
  *
  * Context: RCU, and BH if @used.
- * Return: false: nothing was learned.
+ * Return: false: nothing was learned, and it is not ambiguous.
  */
 bool ftq_learn_find(struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch,
 		    bool used, struct ftq_learned *learned)
@@ -690,19 +763,7 @@ bool ftq_learn_find(struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch
 	learned->dscp = what.dscp;
 	learned->pcp = what.pcp;
 	learned->ambiguous = what.ambiguous;
-	return learned->has;
-}
-
-/* Of several that want to remove it one does. */
-static void ftq_learn_remove(struct ftq_learn *learn, struct ftq_learn_entry *entry)
-{
-	if (rhashtable_remove_fast(&learn->table, &entry->node, ftq_learn_params))
-		return;
-	/* Who sees this no longer finds it: pairs with ftq_learn_last(). Fully ordered. */
-	atomic_long_inc_return(&learn->fn->learn_gen);
-	atomic_dec(&learn->count);
-	ftq_net_give(learn->fn, 1);
-	kfree_rcu(entry, rcu);
+	return learned->has || learned->ambiguous;
 }
 
 static bool ftq_learn_expired(const struct ftq_learn *learn,
@@ -711,6 +772,35 @@ static bool ftq_learn_expired(const struct ftq_learn *learn,
 	unsigned long timeout = READ_ONCE(learn->fn->flows.timeout) * HZ;
 
 	return time_after(jiffies, READ_ONCE(entry->last) + timeout);
+}
+
+/*
+ * An entry that two zones have come to is one's again when the other's flow has ended. What
+ * was learned is that of the entry's own zone; if that one's has ended there is nothing
+ * of use in it.
+ */
+static void ftq_learn_clear_up(struct ftq_learn *learn, struct ftq_learn_entry *entry)
+{
+	struct net *net = learn->fn->net;
+	s32 other;
+
+	/* Pairs with ftq_learn_share(). */
+	if (!smp_load_acquire(&entry->what.ambiguous))
+		return;
+	other = READ_ONCE(entry->other);
+	if (other == FTQ_LEARN_ZONES)
+		return;
+	if (!ftq_learn_alive(net, &entry->tuple, entry->zone)) {
+		ftq_learn_remove(learn, entry);
+		return;
+	}
+	if (ftq_learn_alive(net, &entry->tuple, other))
+		return;
+	WRITE_ONCE(entry->what.ambiguous, false);
+	/* Who came meanwhile and saw that it was ambiguous is found: see ftq_learn_share(). */
+	smp_mb();
+	if (READ_ONCE(entry->other) != other || ftq_learn_alive(net, &entry->tuple, other))
+		WRITE_ONCE(entry->what.ambiguous, true);
 }
 
 /*
@@ -739,6 +829,8 @@ static void ftq_learn_age(struct work_struct *work)
 				continue;
 			if (ftq_learn_expired(learn, entry))
 				ftq_learn_remove(learn, entry);
+			else
+				ftq_learn_clear_up(learn, entry);
 		}
 		rhashtable_walk_stop(&learn->iter);
 		cond_resched();

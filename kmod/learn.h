@@ -16,6 +16,9 @@ struct sk_buff;
 /* A DSCP or PCP that was not learned */
 #define FTQ_LEARN_NOTHING	0xff
 
+/* More zones than two */
+#define FTQ_LEARN_ZONES		(-1)
+
 /**
  * union ftq_learn_what - which fields were learned
  *
@@ -24,7 +27,8 @@ struct sk_buff;
  * @has_prio: the priority, which is written before it and read behind it
  * @dscp: DSCP, or FTQ_LEARN_NOTHING
  * @pcp: PCP, or FTQ_LEARN_NOTHING
- * @ambiguous: seen in another zone as well; stays
+ * @ambiguous: seen in another zone as well, where it has not ended; stays if there were
+ *	more
  * @word: all of it
  */
 union ftq_learn_what {
@@ -55,7 +59,9 @@ static const union ftq_learn_what ftq_learn_nothing = {
  *	that one once it has another. Written behind what is cleared for it
  * @what: which fields were learned
  * @prio: skb->priority, valid if @what.has_prio is set
- * @zone: conntrack zone of the direction. Never changes
+ * @zone: conntrack zone of the direction, whose packets are learned from. Never changes
+ * @other: zone that it was seen in as well, or FTQ_LEARN_ZONES; valid if @what.ambiguous is
+ *	set, and written before
  * @rcu: frees it, once it is removed
  */
 struct ftq_learn_entry {
@@ -66,6 +72,7 @@ struct ftq_learn_entry {
 	union ftq_learn_what	what;
 	u32			prio;
 	u16			zone;
+	s32			other;
 	struct rcu_head		rcu;
 };
 

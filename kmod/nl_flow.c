@@ -280,8 +280,10 @@ static int ftq_nl_flow_put_learned(struct sk_buff *skb, struct ftq_net *fn,
 	rcu_read_lock();
 	found = ftq_nl_flow_learned(fn, tuple, oif, &learned);
 	rcu_read_unlock();
-	if (!found || learned.ambiguous)
+	if (!found)
 		return 0;
+	if (learned.ambiguous)
+		return nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_LEARNED_AMBIGUOUS, 1);
 	if (learned.has & NF_FLOW_QOS_ACTION_PRIO &&
 	    nla_put_u32(skb, NF_FLOW_QOS_A_FLOW_LEARNED_PRIO, learned.prio))
 		return -EMSGSIZE;

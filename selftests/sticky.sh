@@ -392,6 +392,29 @@ done
 alike "zones, before the other comes" 6023 "0 5 5" 0 4
 sent from_lan1 6023
 map_has "zones, the other comes later" 6023 "0 4"
+check_eq "... which explain says" ambiguous "$(ftqos -n "$router" -j flow explain proto udp \
+	src "$lan4.2" sport 4000 dst "$wan4.2" dport 6023 iif lan0 |
+	jq -r '.[] | select(.step == "learned").value')"
+# other_ends PORT: of that zone's flow nothing is left
+other_ends()
+{
+	in_ns "$router" conntrack -D -p udp --dport "$1" --zone 2 > /dev/null 2>&1 ||
+		bail "no flow in zone 2"
+}
+# uses_learned PORT: a packet of the flow leaves with what was learned
+uses_learned()
+{
+	ftqos -n "$router" stats reset
+	# shellcheck disable=SC2046 # words
+	pkt "$client" $(frames "$1" 1 0 4)
+	[ "$(stat learned)" = 1 ]
+}
+other_ends 6023
+check "zones, the other's flow has ended: what was learned is used again" \
+	busywait 30 uses_learned 6023
+sent from_lan1 6034
+other_ends 6034
+alike "zones, the other has ended before" 6034 "0 5 5" 0 4
 
 # --- all ---------------------------------------------------------------------------
 

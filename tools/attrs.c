@@ -86,6 +86,7 @@ static const struct attr_desc flow_attrs[] = {
 	[NF_FLOW_QOS_A_FLOW_LEARNED_PRIO] = { "learned-prio", NULL },
 	[NF_FLOW_QOS_A_FLOW_LEARNED_DSCP] = { "learned-dscp", NULL },
 	[NF_FLOW_QOS_A_FLOW_LEARNED_PCP] = { "learned-pcp", NULL },
+	[NF_FLOW_QOS_A_FLOW_LEARNED_AMBIGUOUS] = { "learned-ambiguous", NULL },
 };
 
 SET(flow_set, "flow", flow_attrs);

@@ -391,14 +391,31 @@ static void add_result(const struct facts *f, struct steps *steps,
 	set_maybe(add(steps, r->name, "of the last packet; %s%s", what, why), r->given);
 }
 
-/* Only of a packet that has got it: else the module knows it, but uses it for none. */
+/*
+ * What was learned only of a packet that has got it: else the module knows it, but uses it
+ * for none.
+ */
 static void add_learned(const struct facts *f, struct steps *steps,
 			const struct decider *out)
 {
 	const struct flow *flow = &f->flow;
 	char text[96], prio[24], pcp[16], dscp[24], buf[16];
 
-	if (!uses_learned(out) || !has_learned(f) ||
+	if (!uses_learned(out))
+		return;
+	if (!f->found) {
+		set_text(add(steps, "learned",
+			     "told when a flowtable has taken a packet of the flow"),
+			 "unknown");
+		return;
+	}
+	if (flow->learned_ambiguous) {
+		set_text(add(steps, "learned",
+			     "one of another conntrack zone looks the same: the map decides"),
+			 "ambiguous");
+		return;
+	}
+	if (!has_learned(f) ||
 	    (!flow->learned_prio.there && !flow->learned_pcp.there &&
 	     !flow->learned_dscp.there))
 		return;

@@ -34,6 +34,7 @@ struct flow {
 	struct maybe learned_prio;
 	struct maybe learned_dscp;
 	struct maybe learned_pcp;
+	bool learned_ambiguous;
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t age_ms;

@@ -118,6 +118,7 @@ void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
 		.learned_prio = maybe_u32(tb[NF_FLOW_QOS_A_FLOW_LEARNED_PRIO]),
 		.learned_dscp = maybe_u32(tb[NF_FLOW_QOS_A_FLOW_LEARNED_DSCP]),
 		.learned_pcp = maybe_u32(tb[NF_FLOW_QOS_A_FLOW_LEARNED_PCP]),
+		.learned_ambiguous = attr_u32(tb[NF_FLOW_QOS_A_FLOW_LEARNED_AMBIGUOUS], 0),
 		.packets = attr_u64(tb[NF_FLOW_QOS_A_FLOW_PACKETS]),
 		.bytes = attr_u64(tb[NF_FLOW_QOS_A_FLOW_BYTES]),
 		.age_ms = attr_u64(tb[NF_FLOW_QOS_A_FLOW_AGE_MS]),

@@ -169,7 +169,8 @@ def flow_message(six, cmd="CMD_FLOW_GET"):
            u32("A_FLOW_SPORT", 4000) + u32("A_FLOW_DPORT", 5000))
     out += u32("A_FLOW_VLAN", 7) + u32("A_FLOW_PPPOE", 77)
     for name in ("CLASS", "DSCP", "DSCP_OUT", "PRIO", "PCP", "SOURCE",
-                 "LEARNED_PRIO", "LEARNED_DSCP", "LEARNED_PCP"):
+                 "LEARNED_PRIO", "LEARNED_DSCP", "LEARNED_PCP",
+                 "LEARNED_AMBIGUOUS"):
         out += u32(f"A_FLOW_{name}", 5)
     for name in ("PACKETS", "BYTES", "AGE_MS", "IDLE_MS"):
         out += u64(f"A_FLOW_{name}", 83123456)

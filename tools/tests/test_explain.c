@@ -519,8 +519,15 @@ static void learned(void)
 	f.flow.learned_pcp = (struct maybe){ true, 5 };
 	f.flow.learned_dscp = (struct maybe){ true, 46 };
 	CHECK_STR(value(&f, "learned"), "pcp 5 dscp ef");
+	f.flow.learned_ambiguous = true;
+	CHECK_STR(value(&f, "learned"), "ambiguous");
+	CHECK(strstr(reason(&f, "learned"), "another conntrack zone"));
+	f.flow.learned_ambiguous = false;
 	CHECK_STR(value(&f, "pcp"), "null");
 	CHECK_STR(value(&f, "prio"), "3");
+	f.found = false;
+	f.route = (struct route){ LAN0, RTN_UNICAST, 0, 0 };
+	CHECK_STR(value(&f, "learned"), "unknown");
 }
 
 static void routes(void)
