@@ -56,15 +56,17 @@ static void ftq_ident_add(nf_hookfn *fn, struct module *owner)
  */
 bool ftq_ident_ops(const struct nf_hook_ops *ops)
 {
+	const struct nf_flowtable *flowtable = ops->priv;
+
 	if (ops->hook_ops_type != NF_HOOK_OP_NFT_FT)
 		return false;
 
 	/*
-	 * The flowtable that registered the hook holds the function's module,
-	 * and a hook function that came to stand at the same address later, in
-	 * another module, would be called twice a packet: no worse than that.
+	 * The packet path goes by the function alone, and takes what its hooks have as
+	 * priv for a flowtable: no other module's function may come to stand there. The
+	 * flowtable is freed a grace period after its hooks are gone.
 	 */
-	ftq_ident_add(ops->hook, NULL);
+	ftq_ident_add(ops->hook, flowtable->type->owner);
 	return ftq_ident_known(ops->hook);
 }
 

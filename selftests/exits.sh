@@ -55,23 +55,11 @@ check_not "the flowtables' module cannot go while there is a flowtable" \
 check "... packets are classified still" busywait 20 classified "$(now_ms)"
 in_ns "$router" nft delete table inet ftq
 check "the flowtable is deleted" busywait 20 as_it_was "$(now_ms)"
-if ((release <= 6018)); then
-	# Their function is known by its address, which has to stay theirs
-	check "their module is held by ours, without a flowtable" \
-		is_held nf_flow_table_inet
-	check_not "... and cannot go" rmmod nf_flow_table_inet
-else
-	no_flowtable()
-	{
-		[ "$(refs nf_flow_table_inet)" = 0 ]
-	}
-	check "their module is held by nobody" busywait 10 no_flowtable
-	check "... and can go" rmmod nf_flow_table_inet
-	# Another is at its address, maybe
-	modprobe dummy 2> /dev/null
-fi
+# Their function is known by its address, which has to stay theirs
+check "their module is held by ours, without a flowtable" is_held nf_flow_table_inet
+check_not "... and cannot go" rmmod nf_flow_table_inet
 topo_nft
-check "with a flowtable, whose module may have come anew, they are classified" \
+check "with a flowtable again they are classified" \
 	busywait 20 classified "$(now_ms)"
 in_ns "$router" nft delete table inet ftq
 rmmod nf_flow_qos || fail "our module can go"
