@@ -403,6 +403,20 @@ static unsigned int ftq_policy_vlans(struct net_device *dev)
 	return nr;
 }
 
+/* See struct ftq_policy. Found here, as there may be thousands. Context: RTNL. */
+static bool ftq_policy_shared(struct net_device *dev)
+{
+	struct net_device *upper;
+	struct list_head *iter;
+	bool shared = false;
+
+	rcu_read_lock();
+	netdev_for_each_upper_dev_rcu(dev, upper, iter)
+		shared |= !is_vlan_dev(upper) && !netif_is_l3_master(upper);
+	rcu_read_unlock();
+	return shared;
+}
+
 /*
  * Where a bridge's or a bond's binding holds for all other frames of its port,
  * VLAN devices on the port itself go their own way. Context: RTNL.
@@ -480,6 +494,7 @@ struct ftq_policy *ftq_policy_make(struct ftq_net *fn, struct net_device *dev,
 	any = ftq_binding_find_any(fn);
 	if (!IS_ENABLED(CONFIG_NETFILTER_EGRESS) && any)
 		policy->any = any->map;
+	policy->shared = ftq_policy_shared(dev);
 	policy->hands_on = ftq_policy_hands_on(fn, dev, nr || upper);
 
 	nr = 0;

@@ -104,6 +104,7 @@ struct ftq_policy_entry {
  * @slow: a target has NF_FLOW_QOS_SCOPE_ALL, or is sticky
  * @watch: packets have to be seen here even if nothing is set: one of several
  *	devices below is bound, or it is a tunnel's device
+ * @shared: devices above it send through it, too, which are neither VLANs' nor only VRFs
  * @hands_on: what leaves goes on, as it is, to devices below, where the same binding
  *	holds for it; with scope all these write its DSCP, so that each device sees
  *	the one that tells its class
@@ -120,6 +121,7 @@ struct ftq_policy {
 	const struct ftq_map		*any;
 	bool				slow;
 	bool				watch;
+	bool				shared;
 	bool				hands_on;
 	__be16				tpid;
 	u16				vid;

@@ -278,17 +278,9 @@ void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
  * it? What comes from one above (VLAN device, bond, bridge, macvlan) a hook there may have
  * changed.
  */
-static bool ftq_learn_highest(struct net_device *out, const struct ftq_frame *frame)
+static bool ftq_learn_highest(const struct ftq_policy *policy, const struct ftq_frame *frame)
 {
-	struct net_device *upper;
-	struct list_head *iter;
-
-	if (frame->key)
-		return false;
-	netdev_for_each_upper_dev_rcu(out, upper, iter)
-		if (!is_vlan_dev(upper) && !netif_is_l3_master(upper))
-			return false;
-	return true;
+	return !frame->key && !policy->shared;
 }
 
 /*
@@ -296,7 +288,8 @@ static bool ftq_learn_highest(struct net_device *out, const struct ftq_frame *fr
  * False: how it came is not known.
  */
 static bool ftq_learn_arrival(struct ftq_learn *learn, const struct sk_buff *skb,
-			      const struct ftq_tuple *tuple, struct net_device *out,
+			      const struct ftq_tuple *tuple,
+			      const struct ftq_policy *policy,
 			      const struct ftq_frame *frame,
 			      struct ftq_arrival *arrival, bool *highest)
 {
@@ -311,7 +304,7 @@ static bool ftq_learn_arrival(struct ftq_learn *learn, const struct sk_buff *skb
 	preempt_disable();
 	*arrival = *ftq_learn_slot(learn, skb);
 	known = arrival->skb == skb && ftq_learn_same_flow(arrival, &flow);
-	*highest = known ? !arrival->left : ftq_learn_highest(out, frame);
+	*highest = known ? !arrival->left : ftq_learn_highest(policy, frame);
 	if (!known && *highest) {
 		/* In another skb it comes soon, or is not known. */
 		*arrival = *ftq_learn_slot_of_flow(learn, &flow);
@@ -604,21 +597,18 @@ static bool ftq_learn_frame_pcp(const struct sk_buff *skb, const struct ftq_fram
 static bool ftq_learn_own_pcp(const struct sk_buff *skb, struct net_device *out,
 			      const struct ftq_frame *frame, u8 *pcp)
 {
-	struct net_device *vlan, *upper;
-	struct list_head *iter;
+#if IS_ENABLED(CONFIG_VLAN_8021Q)
+	struct net_device *vlan;
 
 	vlan = __vlan_find_dev_deep_rcu(out, ftq_key_proto(frame->key),
 					ftq_key_vid(frame->key));
-	if (!vlan || !is_vlan_dev(vlan))
+	if (!vlan || !is_vlan_dev(vlan) || vlan_dev_priv(vlan)->real_dev != out)
 		return false;
-	netdev_for_each_upper_dev_rcu(out, upper, iter) {
-		if (upper != vlan)
-			continue;
-		*pcp = vlan_dev_get_egress_qos_mask(vlan, skb->priority) >>
-		       VLAN_PRIO_SHIFT;
-		return true;
-	}
+	*pcp = vlan_dev_get_egress_qos_mask(vlan, skb->priority) >> VLAN_PRIO_SHIFT;
+	return true;
+#else
 	return false;
+#endif
 }
 
 /* @all: as it is; else only where it differs from that of the VLAN device. */
@@ -642,6 +632,7 @@ static void ftq_learn_pcp(struct ftq_learn_entry *entry, const struct sk_buff *s
  * @skb: packet that no flowtable took
  * @out: device that it leaves through
  * @frame: filled by ftq_frame_read()
+ * @policy: of the device
  * @target: binding that decides for it; its sticky is not off
  *
  * Priority and DSCP are compared with how the packet came at the highest device, and
@@ -653,7 +644,8 @@ static void ftq_learn_pcp(struct ftq_learn_entry *entry, const struct sk_buff *s
  * Return: enum nf_flow_qos_action bits of what its flow has been given by rules.
  */
 u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_device *out,
-		    const struct ftq_frame *frame, const struct ftq_target *target)
+		    const struct ftq_frame *frame, const struct ftq_policy *policy,
+		    const struct ftq_target *target)
 {
 	bool known, highest, all = target->sticky == NF_FLOW_QOS_STICKY_ALL;
 	struct ftq_learn *learn = rcu_dereference(fn->learn);
@@ -672,7 +664,7 @@ u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_de
 	    frame->family != tuple.family || proto != tuple.proto)
 		return 0;
 
-	known = ftq_learn_arrival(learn, skb, &tuple, out, frame, &arrival, &highest);
+	known = ftq_learn_arrival(learn, skb, &tuple, policy, frame, &arrival, &highest);
 	entry = ftq_learn_entry(learn, &tuple, zone);
 	if (unlikely(entry && entry->zone != zone)) {
 		if (ftq_learn_share(fn->net, entry, zone)) {

@@ -9,6 +9,7 @@
 
 struct ftq_frame;
 struct ftq_learn;
+struct ftq_policy;
 struct ftq_target;
 struct net_device;
 struct sk_buff;
@@ -187,7 +188,8 @@ static __always_inline bool ftq_learn_quick(const struct ftq_net *fn,
 void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
 		       const struct ftq_tuple *tuple, u8 dscp);
 u8 ftq_learn_packet(struct ftq_net *fn, const struct sk_buff *skb, struct net_device *out,
-		    const struct ftq_frame *frame, const struct ftq_target *target);
+		    const struct ftq_frame *frame, const struct ftq_policy *policy,
+		    const struct ftq_target *target);
 void ftq_learn_left(struct ftq_net *fn, const struct sk_buff *skb,
 		    const struct net_device *out, const struct ftq_frame *frame);
 bool ftq_learn_find(struct ftq_net *fn, const struct ftq_tuple *tuple, u32 epoch,

@@ -1213,7 +1213,8 @@ static noinline void ftq_path_slow(const struct ftq_dev *fd, struct sk_buff *skb
 	if (!target->map)
 		return;
 	if (target->sticky)
-		learned = ftq_learn_packet(fd->fn, skb, state->out, frame, target);
+		learned = ftq_learn_packet(fd->fn, skb, state->out, frame, policy,
+					   target);
 	ftq_path_forwarded(fd, skb, state, frame, learned);
 	ftq_learn_left(fd->fn, skb, state->out, frame);
 }
