@@ -99,7 +99,6 @@ struct ftq_learn_cpu {
  * @table: struct ftq_learn_entry by tuple
  * @cpu: of each CPU
  * @count: entries, at most the namespace's flow limit
- * @wanted: a binding is sticky; changes under RTNL
  * @fn: namespace
  * @iter: where @age goes on; only @age has it
  * @age: forgets entries, in slices; queued while there may be any
@@ -108,7 +107,6 @@ struct ftq_learn {
 	struct rhashtable		table;
 	struct ftq_learn_cpu __percpu	*cpu;
 	atomic_t			count;
-	bool				wanted;
 	struct ftq_net			*fn;
 	struct rhashtable_iter		iter;
 	struct delayed_work		age;
@@ -256,7 +254,7 @@ void ftq_learn_arrived(struct ftq_learn *learn, const struct sk_buff *skb,
 	};
 	struct ftq_arrival *flow;
 
-	if (!READ_ONCE(learn->wanted))
+	if (!READ_ONCE(learn->fn->learning))
 		return;
 	at.prio = ftq_learn_arriving_prio(skb);
 	/* Of what is inside a tunnel nobody has looked at the DSCP. */
@@ -338,7 +336,7 @@ void ftq_learn_left(struct ftq_net *fn, const struct sk_buff *skb,
 	struct ftq_arrival *at;
 	u8 dscp, proto;
 
-	if (!learn || !READ_ONCE(learn->wanted) || !ftq_frame_ip(skb, frame, &dscp, &proto))
+	if (!learn || !READ_ONCE(fn->learning) || !ftq_frame_ip(skb, frame, &dscp, &proto))
 		return;
 
 	preempt_disable();
@@ -875,10 +873,8 @@ void ftq_learn_forget(struct ftq_net *fn)
  */
 void ftq_learn_want(struct ftq_net *fn, bool wanted)
 {
-	struct ftq_learn *learn = rtnl_dereference(fn->learn);
-
-	if (learn)
-		WRITE_ONCE(learn->wanted, wanted);
+	/* Without memory for it nobody has become sticky. */
+	WRITE_ONCE(fn->learning, wanted && rtnl_dereference(fn->learn));
 }
 
 /**

@@ -21,6 +21,7 @@
  * @stats: per-CPU counters
  * @learn: what was learned of the slow path; allocated with the first binding that wants
  *	it. Published under RTNL, freed with this
+ * @learning: a binding is sticky, so that it is noted how packets arrive; written under RTNL
  * @learn_gen: grows with each entry that is removed from @learn
  * @net: the namespace; outlives this
  * @devs: struct ftq_dev of hooked devices by ifindex; changes under RTNL. Messages of
@@ -47,6 +48,7 @@ struct ftq_net {
 	struct ftq_flows	flows;
 	struct ftq_stats	stats;
 	struct ftq_learn __rcu	*learn;
+	bool			learning;
 	atomic_long_t		learn_gen;
 	struct net		*net;
 	struct xarray		devs;

@@ -557,7 +557,7 @@ ftq_path_ingress_simple(const struct ftq_dev *fd, struct sk_buff *skb,
 	if (verdict == NF_ACCEPT &&
 	    ent.entry + 1 == ent.entries->hooks + ent.entries->num_hook_entries &&
 	    !(tagged && ent.cleared.changed) && IS_ENABLED(CONFIG_NETFILTER_EGRESS) &&
-	    likely(!rcu_access_pointer(win->fn->learn))) {
+	    likely(!READ_ONCE(win->fn->learning))) {
 		ftq_stat_inc(&win->fn->stats, FTQ_STAT_MISSED);
 		return verdict;
 	}
