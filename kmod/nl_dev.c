@@ -174,7 +174,8 @@ int ftq_nl_dev_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	rtnl_lock();
 	if (!cursor->skip)
 		ftq_hook_refresh(fn);
-	cb->seq = fn->generation;
+	/* A binding's state is no configuration, but in the list as well. */
+	cb->seq = (fn->generation + fn->moves) ?: 1;
 	list_for_each_entry(binding, &fn->bindings, list) {
 		if (i++ < cursor->skip)
 			continue;

@@ -301,6 +301,13 @@ def resumed(ynl, raw):
         got = raw.rest()
         result(f"{what} dump with a change in the middle is marked",
                not interrupted(first) and interrupted(got))
+    raw.ask(ynl.ops["dev-get"].req_value, NLM_F_DUMP)
+    first = raw.part()
+    os.system("ip link add x199 type dummy")
+    got = raw.rest()
+    os.system("ip link del x199")
+    result("dev dump with a device that comes in the middle is marked",
+           not interrupted(first) and interrupted(got))
 
     ynl.do("restore", {"map": [{"name": "lab"}],
                        "dev": [{"name": "wan0", "map": "lab"}],
