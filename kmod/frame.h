@@ -162,10 +162,6 @@ static __always_inline void ftq_frame_read(const struct sk_buff *skb,
  * @skb: frame; skb->data is at its beginning
  * @dev: device that it leaves through
  *
- * For the packet that a flowtable took, whose headers were in the linear part, and that a
- * device has put its own before since then. What is read is part of the buffer even if it
- * were not of the frame: struct skb_shared_info is behind it.
- *
  * Return: true if the frame has neither tag nor session in its bytes; false if it
  * may have one.
  */
@@ -174,7 +170,7 @@ static inline bool ftq_frame_bare(const struct sk_buff *skb,
 {
 	__be16 type;
 
-	if (dev->type != ARPHRD_ETHER)
+	if (dev->type != ARPHRD_ETHER || unlikely(skb_headlen(skb) < ETH_HLEN))
 		return false;
 	type = ((const struct ethhdr *)skb->data)->h_proto;
 	return type == htons(ETH_P_IP) || type == htons(ETH_P_IPV6);
