@@ -129,8 +129,7 @@ union ftq_outcome {
  *
  * Written as one: parts of it are read soon, and the whole of it later.
  */
-static __always_inline union ftq_outcome ftq_outcome_begin(u8 class,
-							    u8 dscp)
+static __always_inline union ftq_outcome ftq_outcome_begin(u8 class, u8 dscp)
 {
 	union ftq_outcome outcome;
 
