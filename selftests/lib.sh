@@ -156,7 +156,8 @@ now_ms()
 	local up
 
 	read -r up _ < /proc/uptime
-	echo "${up/./}0"
+	# Decimal also in the first second, when it begins with a 0
+	echo $((10#${up/./} * 10))
 }
 
 # busywait SECONDS COMMAND...: until COMMAND succeeds; prints its last output
